@@ -1,0 +1,128 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import * as mariadb from 'mariadb'
+import { connectionOptions } from '../../src/shared/connection.js'
+import { Fault } from './print.js'
+
+export interface Migration {
+  readonly name: string
+  readonly sql: string
+  /** SHA-256 of the file, in hexadecimal, as Prisma computes it. */
+  readonly checksum: string
+}
+
+const LOCK_WAIT_SECONDS = 120
+
+/** As Prisma makes it. */
+const LEDGER_TABLE = `CREATE TABLE IF NOT EXISTS \`_prisma_migrations\` (
+  \`id\` VARCHAR(36) NOT NULL PRIMARY KEY,
+  \`checksum\` VARCHAR(64) NOT NULL,
+  \`finished_at\` DATETIME(3) NULL,
+  \`migration_name\` VARCHAR(255) NOT NULL,
+  \`logs\` TEXT NULL,
+  \`rolled_back_at\` DATETIME(3) NULL,
+  \`started_at\` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+  \`applied_steps_count\` INTEGER UNSIGNED NOT NULL DEFAULT 0
+) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`
+
+/** The project's own folder, whether this file runs from `scripts/` or compiled from `dist/scripts/`. */
+function migrationsFolder(): string {
+  const here = path.dirname(fileURLToPath(import.meta.url))
+  const root = here.includes(`${path.sep}dist${path.sep}`) ? '../../..' : '../..'
+  return path.resolve(here, root, 'prisma/migrations')
+}
+
+/** The migrations of the project, oldest first. */
+export async function readMigrations(folder = migrationsFolder()): Promise<Migration[]> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+  return Promise.all(
+    names.sort().map(async (name) => {
+      const sql = await readFile(path.join(folder, name, 'migration.sql'), 'utf8')
+      return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
+    })
+  )
+}
+
+interface AppliedRow {
+  migration_name: string
+  checksum: string
+  finished_at: Date | null
+}
+
+/**
+ * Applies what the database has not yet seen, and records it where `prisma migrate deploy` looks.
+ * Safe to call from several processes at once: one applies, the others wait and find nothing left to do.
+ * @returns the names of those applied now
+ * @throws Fault when an applied migration was edited since, is unknown here, or an earlier one failed half way
+ */
+export async function migrate(url: string, migrations?: readonly Migration[]): Promise<string[]> {
+  const wanted = migrations ?? (await readMigrations())
+  const connection = await mariadb.createConnection({ ...connectionOptions(url), multipleStatements: true })
+  try {
+    // Named locks hold for the whole server, and have at most 64 characters.
+    const [lock] = await connection.query<[{ taken: number | bigint | null }]>(
+      "SELECT GET_LOCK(CONCAT('migrate:', MD5(DATABASE())), ?) AS taken",
+      [LOCK_WAIT_SECONDS]
+    )
+    if (Number(lock.taken) !== 1) throw new Fault('Another process has been migrating this database for too long.')
+    await connection.query(LEDGER_TABLE)
+    const applied = await connection.query<AppliedRow[]>(
+      'SELECT migration_name, checksum, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL'
+    )
+    const pending = pendingOf(wanted, applied)
+    for (const migration of pending) await apply(connection, migration)
+    return pending.map((migration) => migration.name)
+  } finally {
+    await connection.end()
+  }
+}
+
+/** What is left to apply; refuses a history that does not fit ours. */
+export function pendingOf(wanted: readonly Migration[], applied: readonly AppliedRow[]): Migration[] {
+  const known = new Map(wanted.map((migration) => [migration.name, migration]))
+  for (const row of applied) {
+    const migration = known.get(row.migration_name)
+    if (migration === undefined) {
+      throw new Fault(
+        `The database has the migration ${row.migration_name}, which this version does not know: it is older than ` +
+          'the database. Deploy the newer version again.'
+      )
+    }
+    if (row.finished_at === null) {
+      throw new Fault(
+        `The migration ${row.migration_name} failed half way. Mend the database by hand, then set finished_at (done) ` +
+          'or rolled_back_at (undone) of its row in _prisma_migrations, and start again.'
+      )
+    }
+    if (migration.checksum !== row.checksum) {
+      throw new Fault(
+        `The migration ${row.migration_name} was edited after it had been applied. Restore its file, and write the ` +
+          'change as a new migration.'
+      )
+    }
+  }
+  const done = new Set(applied.map((row) => row.migration_name))
+  return wanted.filter((migration) => !done.has(migration.name))
+}
+
+async function apply(connection: mariadb.Connection, migration: Migration): Promise<void> {
+  const id = randomUUID()
+  await connection.query('INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES (?, ?, ?)', [
+    id,
+    migration.checksum,
+    migration.name
+  ])
+  try {
+    await connection.query(migration.sql)
+  } catch (err) {
+    await connection.query('UPDATE _prisma_migrations SET logs = ? WHERE id = ?', [String(err), id])
+    throw new Fault(`The migration ${migration.name} failed: ${err instanceof Error ? err.message : String(err)}`)
+  }
+  await connection.query(
+    'UPDATE _prisma_migrations SET finished_at = CURRENT_TIMESTAMP(3), applied_steps_count = 1 WHERE id = ?',
+    [id]
+  )
+}

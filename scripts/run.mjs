@@ -1,0 +1,148 @@
+// The one door to every task: `npm start`, `npm test`, `npm run demo` and the rest come through here.
+// It runs on a bare machine (Node alone, no packages), so it is plain JavaScript and imports only Node.
+// Each step is skipped when its inputs have not changed, so a second run starts at once.
+// @ts-check
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+process.chdir(root)
+
+/** @param {string} message */
+const say = (message) => process.stderr.write(`\u001b[2m·\u001b[22m ${message}\n`)
+
+/** @param {string} message @returns {never} */
+function fail(message) {
+  process.stderr.write(`\n${message}\n`)
+  process.exit(1)
+}
+
+/**
+ * Runs a command to its end, with our terminal; a failure ends the task.
+ * @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} [env]
+ */
+function run(command, args, env) {
+  const { status, error } = spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } })
+  if (error) fail(`${command} could not be started: ${error.message}`)
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+/** @param {string} name */
+const binary = (name) => path.join(root, 'node_modules', '.bin', name)
+
+/** Every file at or below the given paths, in a steady order. @param {string[]} paths @returns {string[]} */
+function filesBelow(paths) {
+  return paths.flatMap((entry) => {
+    if (!existsSync(entry)) return []
+    if (!statSync(entry).isDirectory()) return [entry]
+    return filesBelow(
+      readdirSync(entry)
+        .sort()
+        .map((name) => path.join(entry, name))
+    )
+  })
+}
+
+/**
+ * Does `step` unless its inputs are those of the last time; `stamp` remembers them.
+ * @param {string} stamp @param {string[]} inputs @param {() => void} step
+ */
+function whenChanged(stamp, inputs, step) {
+  const hash = createHash('sha256')
+  for (const file of filesBelow(inputs)) hash.update(`${file}\0`).update(readFileSync(file))
+  const digest = hash.digest('hex')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return
+  step()
+  mkdirSync(path.dirname(stamp), { recursive: true })
+  writeFileSync(stamp, digest)
+}
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major < 20 || (major === 20 && minor < 19)) {
+    fail(`Node ${process.versions.node} is too old: this project needs 20.19 or newer.`)
+  }
+}
+
+/** npm keeps a copy of the lock file it installed from; it is as new as ours after an install. */
+function installPackages() {
+  const installed = 'node_modules/.package-lock.json'
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync('package-lock.json').mtimeMs) return
+  say('installing npm packages (npm ci)')
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+}
+
+/**
+ * Prisma's CLI wants a schema engine that it would download; generating and Studio never call it,
+ * so any executable does in its place.
+ */
+const prismaEnv = {
+  PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+  PRISMA_HIDE_UPDATE_MESSAGE: '1',
+  CHECKPOINT_DISABLE: '1'
+}
+
+function generateClient() {
+  whenChanged('src/generated/.stamp', ['prisma/schema.prisma', 'node_modules/prisma/package.json'], () => {
+    say('generating the Prisma client')
+    const { status, stdout, stderr } = spawnSync(binary('prisma'), ['generate'], {
+      env: { ...process.env, ...prismaEnv },
+      encoding: 'utf8'
+    })
+    if (status !== 0) fail(`prisma generate failed:\n${stdout}${stderr}`)
+  })
+}
+
+function build() {
+  whenChanged('dist/.stamp', ['src', 'scripts', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'], () => {
+    say('compiling (tsc)')
+    rmSync('dist', { recursive: true, force: true })
+    run(binary('tsc'), ['-p', 'tsconfig.build.json'])
+  })
+}
+
+function prepare() {
+  checkNode()
+  installPackages()
+  generateClient()
+}
+
+/** Runs a compiled script in this very process, so that signals reach it. @param {string} name */
+async function script(name) {
+  prepare()
+  build()
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  const { main } = await import(path.join(root, 'dist', 'scripts', `${name}.js`))
+  await main(process.argv.slice(3))
+}
+
+const task = process.argv[2] ?? ''
+
+switch (task) {
+  case 'setup':
+    // What CI and a Docker build want before anything else; the database server comes with the tasks that need one.
+    prepare()
+    break
+  case 'build':
+    prepare()
+    build()
+    break
+  case 'test':
+    prepare()
+    run(binary('vitest'), ['run', ...process.argv.slice(3)])
+    break
+  case 'start':
+  case 'demo':
+  case 'migrate':
+  case 'reconcile':
+  case 'admin-create':
+  case 'studio':
+    Object.assign(process.env, task === 'studio' ? prismaEnv : {})
+    await script(task)
+    break
+  default:
+    fail(`Unknown task "${task}". See "scripts" in package.json.`)
+}

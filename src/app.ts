@@ -1,0 +1,125 @@
+import { randomInt } from 'node:crypto'
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { v7 as uuid } from 'uuid'
+import { type Config, trustProxy } from './config.js'
+import auth from './domains/auth/plugin.js'
+import { consoleSms, type SmsProvider } from './domains/auth/sms.js'
+import lottery from './domains/lottery/plugin.js'
+import { createLocalBus, type EventBus } from './domains/realtime/bus.js'
+import type { HubLimits } from './domains/realtime/hub.js'
+import realtime from './domains/realtime/plugin.js'
+import user from './domains/user/plugin.js'
+import database from './plugins/database.js'
+import docs from './plugins/docs.js'
+import errors, { sendRefusal, toRefusal } from './plugins/errors.js'
+import health from './plugins/health.js'
+import identity, { access } from './plugins/identity.js'
+import janitor from './plugins/janitor.js'
+import rateLimit from './plugins/rate-limit.js'
+import security from './plugins/security.js'
+import validation from './plugins/validation.js'
+import { failureBody, refuse } from './shared/refusal.js'
+import { createVault, type Vault } from './shared/vault.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly config: Config
+    readonly bus: EventBus
+    readonly vault: Vault
+    readonly sms: SmsProvider
+    readonly clock: () => Date
+    /** An integer from 0 to below its argument, from the operating system's randomness. */
+    readonly randomInt: (below: number) => number
+  }
+}
+
+/** What the service is made of. Only what is outside of it, or random, can be replaced. */
+export interface AppOptions {
+  readonly config: Config & { DATABASE_URL: string }
+  readonly logger?: FastifyBaseLogger
+  readonly clock?: () => Date
+  readonly randomInt?: (below: number) => number
+  readonly sms?: SmsProvider
+  readonly realtime?: Partial<HubLimits>
+  /** Sees every statement sent to the database. */
+  readonly onQuery?: (sql: string) => void
+}
+
+const REQUEST_TIMEOUT_MS = 30_000
+const REQUEST_ID = /^[\w.-]{1,64}$/
+
+/** The service, for production and tests alike. It is ready to listen after `await app.ready()`. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const { config } = options
+  const app = Fastify<Server>({
+    ...(options.logger === undefined ? { logger: false } : { loggerInstance: options.logger }),
+    bodyLimit: config.BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    trustProxy: trustProxy(config),
+    genReqId: (request) => {
+      const given = request.headers['x-request-id']
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : uuid()
+    },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    // A path that cannot even be decoded never reaches a route, or its error handler.
+    frameworkErrors: (err, request, reply) => sendRefusal(toRefusal(err), request, reply),
+    clientErrorHandler: refuseConnection
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  app.decorate('config', config)
+  app.decorate('clock', options.clock ?? (() => new Date()))
+  app.decorate('randomInt', options.randomInt ?? ((below: number) => randomInt(below)))
+  app.decorate('vault', createVault(config.ENCRYPTION_KEY))
+  app.decorate('sms', options.sms ?? consoleSms(app.log))
+  await app.register(
+    fp(
+      async (instance) => {
+        instance.decorate(
+          'bus',
+          createLocalBus((err) => app.log.error({ err }, 'a listener failed'))
+        )
+      },
+      { name: 'bus' }
+    )
+  )
+
+  // What every request passes, in this order.
+  await app.register(errors)
+  await app.register(security)
+  await app.register(validation)
+  await app.register(database, {
+    url: config.DATABASE_URL,
+    poolSize: config.DB_POOL,
+    ...(options.onQuery === undefined ? {} : { onQuery: options.onQuery })
+  })
+  await app.register(identity)
+  await app.register(rateLimit)
+  await app.register(access)
+  if (config.DOCS ?? config.NODE_ENV !== 'production') await app.register(docs)
+
+  await app.register(realtime, options.realtime === undefined ? {} : { limits: options.realtime })
+  await app.register(health)
+  await app.register(janitor)
+
+  await app.register(auth, { prefix: '/api/auth' })
+  await app.register(user, { prefix: '/api/user' })
+  await app.register(lottery, { prefix: '/api/lottery' })
+  return app
+}
+
+/** A request that is no HTTP is answered in the same shape; there is no route, no reply, only a socket. */
+function refuseConnection(err: NodeJS.ErrnoException, socket: Socket): void {
+  if (err.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const body = JSON.stringify(failureBody(refuse('BODY_MALFORMED'), uuid()))
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
+  )
+}

@@ -1,0 +1,189 @@
+import { parse as parseDuration } from '@lukeed/ms'
+import { type Static, type TObject, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { connectionOptions } from './shared/connection.js'
+
+const Flag = (fallback: boolean, description: string) => Type.Boolean({ default: fallback, description })
+const Count = (fallback: number, description: string) =>
+  Type.Integer({ minimum: 1, maximum: 1_000_000_000, default: fallback, description })
+const Duration = (fallback: string, description: string) => Type.String({ default: fallback, description })
+
+/**
+ * Every setting there is (contract section 12). `.env.example` lists the same names in the same order, and a test
+ * holds the two together. An empty variable counts as unset.
+ */
+export const ConfigSchema = Type.Object({
+  NODE_ENV: Type.Union([Type.Literal('development'), Type.Literal('test'), Type.Literal('production')], {
+    default: 'development',
+    description: 'development, test or production'
+  }),
+  HOST: Type.String({ default: '127.0.0.1', description: 'address to listen on' }),
+  PORT: Type.Integer({
+    minimum: 0,
+    maximum: 65535,
+    default: 3000,
+    description: 'port to listen on; 0 picks a free one'
+  }),
+  DATA_DIR: Type.String({ default: '.data', description: 'folder of the embedded database and of kept secrets' }),
+  DATABASE_URL: Type.Optional(
+    Type.String({ description: 'mysql://user:password@host:3306/database; unset: embedded MariaDB' })
+  ),
+  DB_POOL: Type.Integer({ minimum: 1, maximum: 500, default: 20, description: 'database connections of one process' }),
+  JWT_SECRET: Type.String({ minLength: 32, description: 'signs the tokens; at least 32 characters' }),
+  JWT_EXPIRES_IN: Duration('2h', 'life of an access token'),
+  JWT_REFRESH_EXPIRES_IN: Duration('7d', 'life of a refresh token'),
+  ENCRYPTION_KEY: Type.String({
+    pattern: '^[0-9a-fA-F]{64}$',
+    description: '32 bytes in hexadecimal; encrypts vouchers and personal data'
+  }),
+  CORS_ORIGINS: Type.String({
+    default: 'https://servicewechat.com',
+    description: 'origins that may call, separated by commas; development allows all'
+  }),
+  TRUST_PROXY: Type.String({
+    default: 'false',
+    description: 'whose X-Forwarded-For counts: false, true, a number of hops, or addresses separated by commas'
+  }),
+  BODY_LIMIT: Type.Integer({ minimum: 1024, default: 10 * 1024 * 1024, description: 'largest request body in bytes' }),
+  BUSINESS_TZ: Type.String({ default: 'Asia/Shanghai', description: 'time zone whose midnight starts a business day' }),
+  LOG_LEVEL: Type.Union(
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),
+    { default: 'info', description: 'trace, debug, info, warn, error, fatal or silent' }
+  ),
+  DOCS: Type.Optional(Type.Boolean({ description: '/api/docs on or off; unset: on, but off in production' })),
+  SMS_PROVIDER: Type.Union([Type.Literal('console')], {
+    default: 'console',
+    description: 'who sends verification codes; console prints them to the log and is refused in production'
+  }),
+  NEW_USER_POINTS: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000,
+    default: 1000,
+    description: 'points of a first login'
+  }),
+  DAILY_DRAW_LIMIT: Type.Integer({
+    minimum: 1,
+    maximum: 100_000,
+    default: 50,
+    description: 'draws a day, for the first start only; later the merchant sets it'
+  }),
+  VOUCHER_DAYS: Type.Integer({ minimum: 1, maximum: 3650, default: 30, description: 'days until a voucher expires' }),
+  WS_MAX_CONNECTIONS: Count(1000, 'sockets of one process'),
+  WS_MAX_PER_USER: Count(3, 'sockets of one user'),
+  RATE_LIMIT: Flag(true, 'on or off; off is refused in production'),
+  RATE_LIMIT_WINDOW_MAX: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'all requests in 15 minutes; unset: 1000, in production 100' })
+  ),
+  RATE_LIMIT_GENERAL: Count(100, 'requests a minute, where no other limit applies'),
+  RATE_LIMIT_LOGIN: Count(5, 'logins a minute'),
+  RATE_LIMIT_SEND_CODE: Count(3, 'verification codes a minute'),
+  RATE_LIMIT_DRAW: Count(10, 'draws a minute')
+})
+export type Config = Static<typeof ConfigSchema>
+
+/** The values of `.env.example`: fit to start with, unfit for production. */
+export const PLACEHOLDERS: ReadonlySet<string> = new Set([
+  'your_jwt_secret_key_change_in_production',
+  'your_32_bytes_hex_encryption_key_change_in_production'
+])
+
+/** Thrown by {@link loadConfig}; `faults` has a line for each setting that is missing or wrong. */
+export class ConfigError extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(`The settings do not hold:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
+  }
+}
+
+/**
+ * Reads the settings from the environment, fills in defaults, and checks them all.
+ * @param secrets what development keeps in its data folder, for secrets the environment leaves out
+ * @throws ConfigError that names every fault at once
+ */
+export function loadConfig(env: NodeJS.ProcessEnv, secrets: Partial<Config> = {}): Config {
+  const production = env.NODE_ENV === 'production'
+  const given: Record<string, unknown> = { ...secrets }
+  for (const name of Object.keys(ConfigSchema.properties)) {
+    const value = env[name]?.trim() ?? ''
+    // A copied .env.example must not stop a developer, so there its placeholders count as unset.
+    if (value !== '' && (production || !PLACEHOLDERS.has(value))) given[name] = fromText(ConfigSchema, name, value)
+  }
+  const config = Value.Default(ConfigSchema, given) as Config
+  const faults = [...schemaFaults(config), ...ownFaults(config)]
+  if (production) faults.push(...productionFaults(config, env))
+  if (faults.length > 0) throw new ConfigError(faults)
+  return config
+}
+
+function fromText(schema: TObject, name: string, text: string): unknown {
+  const type = schema.properties[name]?.type as string | undefined
+  if (type === 'integer') return /^-?\d+$/.test(text) ? Number(text) : text
+  if (type === 'boolean') {
+    if (/^(on|true|1|yes)$/i.test(text)) return true
+    if (/^(off|false|0|no)$/i.test(text)) return false
+  }
+  return text
+}
+
+function schemaFaults(config: Config): string[] {
+  const faults = new Map<string, string>()
+  for (const { path, schema, message } of Value.Errors(ConfigSchema, config)) {
+    const name = path.slice(1).split('/')[0] ?? ''
+    const wanted = ConfigSchema.properties[name as keyof Config]?.description ?? schema.description
+    const missing = config[name as keyof Config] === undefined
+    if (!faults.has(name)) faults.set(name, `${name} ${missing ? 'is missing' : `is wrong: ${message}`} (${wanted})`)
+  }
+  return [...faults.values()]
+}
+
+function ownFaults(config: Config): string[] {
+  const faults: string[] = []
+  for (const name of ['JWT_EXPIRES_IN', 'JWT_REFRESH_EXPIRES_IN'] as const) {
+    if (!((parseDuration(config[name]) ?? 0) >= 1000)) faults.push(`${name} is no length of time such as 2h or 7d`)
+  }
+  if (!isTimeZone(config.BUSINESS_TZ)) faults.push(`BUSINESS_TZ is no time zone such as Asia/Shanghai`)
+  if (config.DATABASE_URL !== undefined) {
+    try {
+      connectionOptions(config.DATABASE_URL)
+    } catch (err) {
+      faults.push(`DATABASE_URL is ${(err as Error).message}`)
+    }
+  }
+  return faults
+}
+
+function productionFaults(config: Config, env: NodeJS.ProcessEnv): string[] {
+  const faults: string[] = []
+  if (config.DATABASE_URL === undefined) faults.push('DATABASE_URL is missing: production has no embedded database')
+  for (const name of ['JWT_SECRET', 'ENCRYPTION_KEY'] as const) {
+    if (PLACEHOLDERS.has(env[name] ?? '')) faults.push(`${name} is still the placeholder of .env.example`)
+  }
+  if (!config.RATE_LIMIT) faults.push('RATE_LIMIT=off is for tests: production needs its limits')
+  if (config.SMS_PROVIDER === 'console') faults.push('SMS_PROVIDER=console prints codes to the log: set a gateway')
+  return faults
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A length of time such as `2h` in seconds; {@link loadConfig} has made sure that it is one. */
+export function durationSeconds(text: string): number {
+  return Math.floor((parseDuration(text) ?? 0) / 1000)
+}
+
+/** All requests of one client in 15 minutes (spec 3.4). */
+export function windowMax(config: Config): number {
+  return config.RATE_LIMIT_WINDOW_MAX ?? (config.NODE_ENV === 'production' ? 100 : 1000)
+}
+
+/** What `TRUST_PROXY` means to Fastify: for a number of hops, the addresses that near to us. */
+export function trustProxy(config: Config): boolean | string | ((address: string, hop: number) => boolean) {
+  const text = config.TRUST_PROXY
+  if (text === 'true' || text === 'false') return text === 'true'
+  return /^\d+$/.test(text) ? (_address, hop) => hop < Number(text) : text
+}

@@ -1,0 +1,221 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { durationSeconds } from '../../config.js'
+import { bearerToken } from '../../plugins/identity.js'
+import { Refusal, refuse } from '../../shared/refusal.js'
+import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
+import { toUserInfo } from '../user/schemas.js'
+import { examples } from './examples.js'
+import { CODE_EVERY_SECONDS, CODE_TTL_SECONDS, newCode } from './rules.js'
+import {
+  AdminLogin,
+  AdminLoginBody,
+  Login,
+  LoginBody,
+  RefreshBody,
+  SendCodeBody,
+  SentCode,
+  TokenCheck,
+  Tokens
+} from './schemas.js'
+import {
+  bookAdminAttempt,
+  dropCode,
+  keepCode,
+  logAttempt,
+  login,
+  loginAdmin,
+  passwordMatches,
+  refresh,
+  revokeSession,
+  tryCode
+} from './service.js'
+
+const TAGS = ['auth']
+
+const originOf = (request: FastifyRequest) => ({ ip: request.ip, userAgent: request.headers['user-agent'] ?? '' })
+
+const auth: FastifyPluginAsyncTypebox = async (app) => {
+  const { config, vault } = app
+  const refreshSeconds = durationSeconds(config.JWT_REFRESH_EXPIRES_IN)
+  const everySeconds = config.RATE_LIMIT ? CODE_EVERY_SECONDS : 0
+
+  /** Runs an attempt to log in, and writes it down whichever way it ends. */
+  async function logged<T extends { user: { userId: number } }>(
+    request: FastifyRequest,
+    method: 'sms' | 'admin',
+    account: string,
+    attempt: () => Promise<T>
+  ): Promise<T> {
+    const note = (more: { userId?: number; error?: string }) =>
+      logAttempt(app.db, originOf(request), { method, account, now: app.clock(), ...more })
+    try {
+      const result = await attempt()
+      await note({ userId: result.user.userId })
+      return result
+    } catch (err) {
+      await note({ error: err instanceof Refusal ? err.error : 'INTERNAL' })
+      throw err
+    }
+  }
+
+  app.post(
+    '/send-code',
+    {
+      config: { access: 'public', limit: 'sendCode' },
+      schema: {
+        tags: TAGS,
+        summary: 'Send a verification code to a mobile',
+        body: SendCodeBody,
+        response: {
+          200: ok(SentCode, examples.sentCode),
+          ...failures('MOBILE_INVALID', 'VALIDATION_FAILED', 'SMS_UNAVAILABLE')
+        }
+      }
+    },
+    async ({ body: { mobile }, log }) => {
+      const code = newCode(app.randomInt)
+      await app.tx((tx) => keepCode(tx, vault, { mobile, code, now: app.clock(), everySeconds }))
+      try {
+        await app.sms.sendCode(mobile, code)
+      } catch (err) {
+        log.error({ err }, 'the SMS gateway failed')
+        await dropCode(app.db, vault, mobile, code)
+        throw refuse('SMS_UNAVAILABLE')
+      }
+      return success({
+        expires_in: CODE_TTL_SECONDS,
+        ...(config.NODE_ENV === 'production' ? {} : { code_hint: code })
+      })
+    }
+  )
+
+  app.post(
+    '/login',
+    {
+      config: { access: 'public', limit: 'login' },
+      schema: {
+        tags: TAGS,
+        summary: 'Log in by mobile and code; a first login makes the account',
+        body: LoginBody,
+        response: {
+          200: ok(Login, examples.login),
+          ...failures('MOBILE_INVALID', 'CODE_INVALID', 'VALIDATION_FAILED', 'ACCOUNT_DISABLED')
+        }
+      }
+    },
+    async (request) => {
+      const { mobile, code } = request.body
+      const { user, subject, isNew } = await logged(request, 'sms', mobile, async () => {
+        await tryCode(app.db, vault, mobile, code, app.clock())
+        const newUserPoints = config.NEW_USER_POINTS
+        return app.tx((tx) => login(tx, vault, { mobile, code, now: app.clock(), newUserPoints, refreshSeconds }))
+      })
+      return success({ ...app.identity.mint(subject), is_new_user: isNew, user_info: toUserInfo(user) })
+    }
+  )
+
+  app.post(
+    '/admin-login',
+    {
+      config: { access: 'public', limit: 'login' },
+      schema: {
+        tags: TAGS,
+        summary: 'Log in as an admin',
+        body: AdminLoginBody,
+        response: {
+          200: ok(AdminLogin, examples.adminLogin),
+          ...failures('VALIDATION_FAILED', 'ADMIN_LOGIN_FAILED', 'ADMIN_LOCKED', 'ACCOUNT_DISABLED')
+        }
+      }
+    },
+    async (request) => {
+      const { username, password } = request.body
+      const { user, subject, admin } = await logged(request, 'admin', username, async () => {
+        const attempt = await app.tx((tx) => bookAdminAttempt(tx, username, app.clock()))
+        if (!(await passwordMatches(attempt, password)) || attempt === undefined) throw refuse('ADMIN_LOGIN_FAILED')
+        const entered = await app.tx((tx) => loginAdmin(tx, attempt, app.clock(), refreshSeconds))
+        return { ...entered, admin: attempt }
+      })
+      return success({
+        ...app.identity.mint(subject),
+        is_new_user: false,
+        user_info: toUserInfo(user),
+        admin_info: { admin_id: admin.adminId, username: admin.username, role: admin.role }
+      })
+    }
+  )
+
+  app.post(
+    '/refresh',
+    {
+      config: { access: 'public' },
+      schema: {
+        tags: TAGS,
+        summary: 'Exchange a refresh token for a new pair',
+        description:
+          'The token is replaced. Used again within 10 s it gets the same successor; later, or an older one, ' +
+          'ends the session.',
+        body: RefreshBody,
+        response: { 200: ok(Tokens, examples.tokens), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
+      }
+    },
+    async (request) => {
+      const token = request.body.refresh_token ?? bearerToken(request)
+      if (token === undefined || token === '') throw refuse('TOKEN_MISSING')
+      const claims = app.identity.read(token, 'refresh')
+      if (claims?.jti === undefined) throw refuse('TOKEN_INVALID')
+      const { sid, jti } = claims
+      const outcome = await app.tx(async (tx, outbox) => {
+        const result = await refresh(tx, { sid, jti }, app.clock(), refreshSeconds)
+        if (typeof result === 'object' && 'revoked' in result) outbox.tell({ kind: 'session_revoked', sid })
+        return result
+      })
+      if (outcome === 'disabled') throw refuse('ACCOUNT_DISABLED')
+      if (outcome === 'refused' || 'revoked' in outcome) throw refuse('TOKEN_INVALID')
+      return success(app.identity.mint(outcome.subject))
+    }
+  )
+
+  app.get(
+    '/verify-token',
+    {
+      config: { access: 'public' },
+      schema: {
+        tags: TAGS,
+        summary: 'Whether the Bearer token holds; no token is answered too',
+        response: { 200: ok(TokenCheck, examples.tokenCheck), ...failures() }
+      }
+    },
+    async (request) => {
+      const signedIn = await app.identity.authenticate(bearerToken(request)).catch((err: unknown) => {
+        if (err instanceof Refusal && err.entry.status < 500) return undefined
+        throw err
+      })
+      const user = signedIn && (await app.db.user.findUnique({ where: { userId: signedIn.userId } }))
+      return success(user ? { valid: true, user_info: toUserInfo(user) } : { valid: false })
+    }
+  )
+
+  app.post(
+    '/logout',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'End this session, its tokens and its sockets',
+        response: { 200: ok(Type.Null(), null), ...failures(...AUTH_FAILURES) }
+      }
+    },
+    async ({ user: { sid } }) => {
+      await app.tx(async (tx, outbox) => {
+        await revokeSession(tx, sid, app.clock())
+        outbox.tell({ kind: 'session_revoked', sid })
+      })
+      return success(null)
+    }
+  )
+}
+
+export default fp(auth, { name: 'auth', dependencies: ['database', 'identity', 'rate-limit'], encapsulate: true })

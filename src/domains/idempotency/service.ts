@@ -1,0 +1,54 @@
+import { refuse } from '../../shared/refusal.js'
+import { jsonRows, sqlTime } from '../../shared/sql.js'
+import type { Tx } from '../../shared/tx.js'
+import type { Vault } from '../../shared/vault.js'
+import { KEEP_MS, type KeyedRequest } from './rules.js'
+
+/** What `idempotency_keys` holds for a key; all null where it holds nothing. */
+export interface StoredAnswer {
+  readonly request_hash: string | null
+  readonly response: string | null
+  readonly expires_at: Date | null
+}
+
+/**
+ * The first answer to a repeated request.
+ * @returns undefined when the key is new, or its answer is past its time
+ * @throws Refusal IDEMPOTENCY_CONFLICT when the key was used for another request
+ */
+export function answerTo<T>(vault: Vault, request: KeyedRequest, stored: StoredAnswer, now: Date): T | undefined {
+  const { request_hash: hash, response, expires_at: expiresAt } = stored
+  if (hash === null || response === null || expiresAt === null || expiresAt <= now) return undefined
+  if (hash !== request.hash) throw refuse('IDEMPOTENCY_CONFLICT')
+  return JSON.parse(vault.decrypt(response)) as T
+}
+
+/** Keeps answers for repetitions, in the transaction that had their effects. They are encrypted at rest. */
+export async function keepAnswers(
+  tx: Tx,
+  vault: Vault,
+  answers: readonly { userId: number; request: KeyedRequest; answer: unknown }[],
+  now: Date
+): Promise<void> {
+  if (answers.length === 0) return
+  const expiresAt = new Date(now.getTime() + KEEP_MS)
+  const rows = answers.map(({ userId, request, answer }) => ({
+    userId,
+    key: request.key,
+    hash: request.hash,
+    response: vault.encrypt(JSON.stringify(answer)),
+    createdAt: sqlTime(now),
+    expiresAt: sqlTime(expiresAt)
+  }))
+  // A key past its time is still there until the sweep: it is taken over.
+  await tx.$executeRaw`
+    INSERT INTO idempotency_keys (user_id, idem_key, request_hash, response, created_at, expires_at)
+    SELECT j.user_id, j.idem_key, j.request_hash, j.response, j.created_at, j.expires_at
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
+      user_id INT PATH '$.userId', idem_key VARCHAR(64) PATH '$.key', request_hash CHAR(64) PATH '$.hash',
+      response MEDIUMTEXT PATH '$.response',
+      created_at DATETIME(3) PATH '$.createdAt', expires_at DATETIME(3) PATH '$.expiresAt'
+    )) AS j
+    ON DUPLICATE KEY UPDATE request_hash = VALUES(request_hash), response = VALUES(response),
+      created_at = VALUES(created_at), expires_at = VALUES(expires_at)`
+}

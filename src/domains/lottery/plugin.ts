@@ -1,0 +1,134 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import fp from 'fastify-plugin'
+import { refuse } from '../../shared/refusal.js'
+import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
+import { KEY_HEADER, keyedRequest, REPLAYED_HEADER } from '../idempotency/rules.js'
+import { type DrawRequest, drawAll } from './draw.js'
+import { examples } from './examples.js'
+import { drawTypeOf } from './rules.js'
+import { Draw, DrawBody, LotteryConfig, PityStatus, Records, RecordsQuery, Statistics } from './schemas.js'
+import { listRecords, readConfig, readPityStatus, readStatistics } from './service.js'
+import { RuleBook } from './versions.js'
+
+const TAGS = ['lottery']
+/** How often, at the most, a closed wheel has its tables looked at again. */
+const RECHECK_MS = 2000
+
+const lottery: FastifyPluginAsyncTypebox = async (app) => {
+  const { BUSINESS_TZ: timeZone, VOUCHER_DAYS: voucherDays } = app.config
+  const ruleBook = new RuleBook()
+  let checkedAt = 0
+
+  async function synchronise(): Promise<void> {
+    checkedAt = Date.now()
+    const made = await app.tx((tx) => ruleBook.synchronise(tx, app.clock()))
+    if (made !== undefined) app.log.info({ version: made }, 'the tables of the wheel had changed: new rules version')
+    if (ruleBook.faults.length > 0)
+      app.log.error({ faults: ruleBook.faults }, 'the wheel is closed: its tables are at fault')
+  }
+  app.addHook('onReady', synchronise)
+  app.addHook('preHandler', async () => {
+    if (ruleBook.faults.length > 0 && Date.now() - checkedAt > RECHECK_MS) await synchronise()
+  })
+
+  app.get(
+    '/config',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'The wheel: prizes, published odds, rules, and how the diner stands',
+        response: { 200: ok(LotteryConfig, examples.config), ...failures(...AUTH_FAILURES, 'LOTTERY_NOT_READY') }
+      }
+    },
+    async ({ user }) => success(await readConfig(app.db, ruleBook, user.userId, app.clock(), timeZone))
+  )
+
+  app.post(
+    '/draw',
+    {
+      config: { limit: 'draw' },
+      schema: {
+        tags: TAGS,
+        summary: 'Draw once, three, five or ten times',
+        description: 'All or nothing. An Idempotency-Key makes a repetition answer the first result again.',
+        body: DrawBody,
+        response: {
+          200: ok(Draw, examples.draw),
+          ...failures(
+            'VALIDATION_FAILED',
+            ...AUTH_FAILURES,
+            'FORBIDDEN',
+            'LOTTERY_NOT_READY',
+            'LOTTERY_CLOSED',
+            'PRICE_CHANGED',
+            'DRAW_LIMIT_REACHED',
+            'POINTS_INSUFFICIENT',
+            'IDEMPOTENCY_CONFLICT'
+          )
+        }
+      }
+    },
+    async ({ user: { userId }, body, headers }, reply) => {
+      if (body.userId !== undefined && body.userId !== userId) throw refuse('FORBIDDEN')
+      const type = drawTypeOf(body.draw_type, body.count)
+      if (type === undefined) {
+        throw refuse('VALIDATION_FAILED', [
+          { field: 'count', message: 'must be 1, 3, 5 or 10, and agree with draw_type' }
+        ])
+      }
+      const { costPoints } = body
+      const keyed = keyedRequest(headers[KEY_HEADER], 'POST /api/lottery/draw', { type, costPoints })
+      const request: DrawRequest = { userId, type, costPoints, keyed }
+      const [answer] = await app.tx((tx, outbox) =>
+        drawAll(
+          tx,
+          outbox,
+          { ruleBook, vault: app.vault, randomInt: app.randomInt, now: app.clock(), timeZone, voucherDays },
+          [request]
+        )
+      )
+      if (answer === undefined || 'refusal' in answer) throw answer?.refusal ?? refuse('INTERNAL')
+      if (answer.replayed) reply.header(REPLAYED_HEADER, 'true')
+      return success(answer.draw)
+    }
+  )
+
+  app.get(
+    '/records',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'The diner’s results, newest first',
+        querystring: RecordsQuery,
+        response: { 200: ok(Records, examples.records), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
+      }
+    },
+    async ({ user, query }) => success(await listRecords(app.db, user.userId, query))
+  )
+
+  app.get(
+    '/statistics',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'The diner’s wheel in figures',
+        response: { 200: ok(Statistics, examples.statistics), ...failures(...AUTH_FAILURES, 'LOTTERY_NOT_READY') }
+      }
+    },
+    async ({ user }) => success(await readStatistics(app.db, ruleBook, user.userId))
+  )
+
+  app.get(
+    '/pity-status',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'How far the diner is from the guaranteed prize',
+        response: { 200: ok(PityStatus, examples.pity), ...failures(...AUTH_FAILURES, 'LOTTERY_NOT_READY') }
+      }
+    },
+    async ({ user }) => success(await readPityStatus(app.db, ruleBook, user.userId))
+  )
+}
+
+export default fp(lottery, { name: 'lottery', dependencies: ['database', 'identity', 'rate-limit'], encapsulate: true })

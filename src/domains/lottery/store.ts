@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { Prisma } from '../../generated/prisma/client.js'
+import { inList, jsonRows, padded, sqlTime } from '../../shared/sql.js'
+import { businessDay } from '../../shared/time.js'
+import type { Tx } from '../../shared/tx.js'
+import { keepAnswers, type StoredAnswer } from '../idempotency/service.js'
+import { type Account, post } from '../user/ledger.js'
+import { issue, type NewVoucher } from '../voucher/service.js'
+import type { DrawRequest, DrawTools } from './draw.js'
+import type { Pity } from './rules.js'
+import type { Draw, DrawResult } from './schemas.js'
+
+/** A diner's rows as the lock found them. */
+export interface Seat extends StoredAnswer {
+  user_id: number
+  total_points: number
+  status: 'active' | 'inactive' | 'banned'
+  deleted_at: Date | null
+  current_count: number | null
+  pity_triggered_count: number | null
+  draw_day: Date | string | null
+  day_count: number | null
+  version: number | null
+}
+
+/** A draw that is decided, and not yet written. */
+export interface Decided {
+  readonly request: DrawRequest
+  readonly drawId: string
+  readonly account: Account
+  readonly cost: number
+  readonly awarded: number
+  readonly version: number
+  readonly results: DrawResult[]
+  readonly vouchers: NewVoucher[]
+  readonly pity: Pity
+  readonly todayCount: number
+  readonly draw: Draw
+}
+
+/** Locks the users and their pity rows, in user order, and reads with them all that the decisions depend on. */
+export async function takeSeats(
+  tx: Tx,
+  requests: readonly Pick<DrawRequest, 'userId' | 'keyed'>[]
+): Promise<Map<number, Seat>> {
+  const ordered = [...requests].sort((a, b) => a.userId - b.userId)
+  const userIds = padded(ordered.map((request) => request.userId))
+  assert.equal(new Set(userIds).size, requests.length, 'one request a user')
+  const ids = inList(userIds)
+  const keys = inList(padded(ordered.map((request) => request.keyed?.key ?? null)))
+  const read = async () => {
+    const rows = await tx.$queryRaw<Seat[]>`
+      SELECT u.user_id, u.total_points, u.status, u.deleted_at,
+        p.current_count, p.pity_triggered_count, p.draw_day, p.day_count,
+        k.request_hash, k.response, k.expires_at,
+        (SELECT c.version FROM lottery_config AS c WHERE c.id = 1) AS version
+      FROM users AS u
+      LEFT JOIN lottery_pity AS p ON p.user_id = u.user_id
+      LEFT JOIN idempotency_keys AS k ON k.user_id = u.user_id
+        AND k.idem_key = CONVERT(ELT(FIELD(u.user_id, ${ids}), ${keys}) USING ascii)
+      WHERE u.user_id IN (${ids})
+      ORDER BY u.user_id
+      FOR UPDATE`
+    return new Map(rows.map((row) => [row.user_id, row]))
+  }
+  const seats = await read()
+  const unknown = [...seats.values()].filter((seat) => seat.current_count === null)
+  if (unknown.length === 0) return seats
+  // A user made by hand, in Prisma Studio say, has no pity row yet.
+  await tx.lotteryPity.createMany({ data: unknown.map((seat) => ({ userId: seat.user_id })), skipDuplicates: true })
+  return read()
+}
+
+/** One statement a table; the balances and the pity rows, both of the locked users, share theirs. */
+export async function writeDraws(tx: Tx, tools: DrawTools, decided: readonly Decided[]): Promise<void> {
+  const at = sqlTime(tools.now)
+  const today = businessDay(tools.now, tools.timeZone)
+  const pity = decided.map(({ request, pity, todayCount }) => ({ userId: request.userId, ...pity, todayCount }))
+  await post(
+    tx,
+    decided.map(({ account }) => account),
+    tools.now,
+    {
+      join: Prisma.sql`
+        STRAIGHT_JOIN JSON_TABLE(${jsonRows(pity)}, '$[*]' COLUMNS (
+          user_id INT PATH '$.userId', pity_count INT PATH '$.count', triggered INT PATH '$.triggered',
+          today_count INT PATH '$.todayCount'
+        )) AS q ON q.user_id = u.user_id
+        STRAIGHT_JOIN lottery_pity AS p ON p.user_id = u.user_id`,
+      set: Prisma.sql`
+        p.current_count = q.pity_count, p.pity_triggered_count = q.triggered,
+        p.last_draw_time = ${at}, p.draw_day = ${today}, p.day_count = q.today_count`
+    }
+  )
+  const draws = decided.map(({ request, drawId, cost, awarded, version, results }) => ({
+    drawId,
+    userId: request.userId,
+    type: request.type,
+    count: results.length,
+    cost,
+    awarded,
+    version
+  }))
+  await tx.$executeRaw`
+    INSERT INTO lottery_draws
+      (draw_id, user_id, draw_type, draw_count, total_cost, points_awarded, rules_version, created_at)
+    SELECT j.draw_id, j.user_id, j.draw_type, j.draw_count, j.total_cost, j.points_awarded, j.rules_version, ${at}
+    FROM JSON_TABLE(${jsonRows(draws)}, '$[*]' COLUMNS (
+      n FOR ORDINALITY, draw_id CHAR(36) PATH '$.drawId', user_id INT PATH '$.userId',
+      draw_type VARCHAR(10) PATH '$.type', draw_count INT PATH '$.count', total_cost INT PATH '$.cost',
+      points_awarded INT PATH '$.awarded', rules_version INT PATH '$.version'
+    )) AS j
+    ORDER BY j.n`
+  const records = decided.flatMap(({ request, drawId, cost, results }) =>
+    results.map((result) => ({
+      recordId: result.record_id,
+      drawId,
+      userId: request.userId,
+      sequence: result.sequence,
+      type: request.type,
+      prizeId: result.prize_id,
+      prizeName: result.prize_name,
+      prizeType: result.prize_type,
+      prizeValue: result.prize_value,
+      cost: cost / results.length,
+      awarded: result.points_awarded,
+      isPity: result.is_pity ? 1 : 0
+    }))
+  )
+  await tx.$executeRaw`
+    INSERT INTO lottery_records
+      (record_id, draw_id, user_id, sequence, draw_type, prize_id, prize_name, prize_type, prize_value,
+        points_cost, points_awarded, is_pity, created_at)
+    SELECT j.record_id, j.draw_id, j.user_id, j.sequence, j.draw_type, j.prize_id, j.prize_name, j.prize_type,
+      j.prize_value, j.points_cost, j.points_awarded, j.is_pity, ${at}
+    FROM JSON_TABLE(${jsonRows(records)}, '$[*]' COLUMNS (
+      n FOR ORDINALITY, record_id CHAR(36) PATH '$.recordId', draw_id CHAR(36) PATH '$.drawId',
+      user_id INT PATH '$.userId', sequence INT PATH '$.sequence', draw_type VARCHAR(10) PATH '$.type',
+      prize_id INT PATH '$.prizeId', prize_name VARCHAR(50) PATH '$.prizeName',
+      prize_type VARCHAR(10) PATH '$.prizeType', prize_value DECIMAL(10, 2) PATH '$.prizeValue',
+      points_cost INT PATH '$.cost', points_awarded INT PATH '$.awarded', is_pity INT PATH '$.isPity'
+    )) AS j
+    ORDER BY j.n`
+  await issue(
+    tx,
+    tools.vault,
+    decided.flatMap(({ vouchers }) => vouchers),
+    tools.now,
+    tools.voucherDays
+  )
+  await keepAnswers(
+    tx,
+    tools.vault,
+    decided.flatMap(({ request, draw }) =>
+      request.keyed === undefined ? [] : [{ userId: request.userId, request: request.keyed, answer: draw }]
+    ),
+    tools.now
+  )
+}

@@ -1,0 +1,59 @@
+import type { Payload, PushType } from './events.js'
+
+/** Who a push is for. */
+export type Audience = { readonly userId: number } | 'merchants' | 'everyone'
+
+type PushOf<Name extends PushType> = { kind: 'push'; audience: Audience; type: Name; data: Payload<Name> }
+
+/** Something that happened, told to every part of the service that may care, on every instance. */
+export type BusEvent =
+  | { [Name in PushType]: PushOf<Name> }[PushType]
+  /** Its access tokens are void from now on. */
+  | { kind: 'session_revoked'; sid: string }
+  /** Status or rights of a user are not what they were. */
+  | { kind: 'user_changed'; userId: number }
+
+/** How instances tell each other what happened. Delivery is in the order of publication. */
+export interface EventBus {
+  publish(event: BusEvent): void
+  /** @returns a function that ends the subscription */
+  subscribe(listener: (event: BusEvent) => void): () => void
+}
+
+/** The bus of a service that is one process: a listener has run when `publish` returns. */
+export function createLocalBus(onError: (err: unknown) => void): EventBus {
+  const listeners = new Set<(event: BusEvent) => void>()
+  return {
+    publish(event) {
+      for (const listener of listeners) {
+        try {
+          listener(event)
+        } catch (err) {
+          onError(err)
+        }
+      }
+    },
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    }
+  }
+}
+
+/** Collects, within a transaction, what is to be told once it has committed. */
+export class Outbox {
+  readonly #events: BusEvent[] = []
+
+  push<Name extends PushType>(audience: Audience, type: Name, data: Payload<Name>): void {
+    // The union of all pushes is indexed by name; TypeScript cannot see that a generic name picks one of them.
+    this.#events.push({ kind: 'push', audience, type, data } as BusEvent)
+  }
+
+  tell(event: Exclude<BusEvent, { kind: 'push' }>): void {
+    this.#events.push(event)
+  }
+
+  publishTo(bus: EventBus): void {
+    for (const event of this.#events) bus.publish(event)
+  }
+}

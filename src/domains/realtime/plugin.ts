@@ -1,0 +1,129 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import websocket from '@fastify/websocket'
+import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { bearerToken, type SignedIn } from '../../plugins/identity.js'
+import { refuse } from '../../shared/refusal.js'
+import { failures } from '../../shared/schemas.js'
+import { pushes } from './events.js'
+import { DEFAULT_LIMITS, Hub, type HubLimits } from './hub.js'
+import { PolicySocket } from './policy-socket.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly hub: Hub
+  }
+}
+
+export interface RealtimeOptions {
+  /** For tests, which cannot wait a minute for a silence. */
+  readonly limits?: Partial<HubLimits>
+}
+
+const MAX_FRAME_BYTES = 4 * 1024
+const RETRY_AFTER_SECONDS = 5
+
+interface Handshake {
+  readonly who: SignedIn
+  readonly release: () => void
+}
+
+const description = `A WebSocket. Frames are \`{type, data, timestamp, id}\`.
+
+From the server: \`connected\`, \`pong\`, \`subscribed\`, \`error\`, and the pushes ${Object.keys(pushes)
+  .map((name) => `\`${name}\``)
+  .join(', ')}.
+
+To it: \`ping\`; \`subscribe\` and \`unsubscribe\` \`{target: 'products', product_ids: [1, 2] | 'all'}\`.
+
+It closes with 1001 (shutdown), 1008 (bad frames), 1013 (too slow), 4001 (token expired or revoked), 4003 (account
+disabled), 4008 (silent for a minute), 4009 (replaced by a newer socket).`
+
+const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limits }) => {
+  const hub = new Hub(
+    {
+      ...DEFAULT_LIMITS,
+      maxConnections: app.config.WS_MAX_CONNECTIONS,
+      maxPerUser: app.config.WS_MAX_PER_USER,
+      ...limits
+    },
+    app.log
+  )
+  app.decorate('hub', hub)
+  app.bus.subscribe((event) => hub.deliver(event))
+
+  await app.register(websocket, {
+    options: { maxPayload: MAX_FRAME_BYTES, perMessageDeflate: false, WebSocket: PolicySocket },
+    preClose: (done) => {
+      hub.shutdown()
+      app.websocketServer.close()
+      done()
+    }
+  })
+
+  // A ban or a new right that no event told of, such as one set in Prisma Studio, is found here.
+  const recheck = setInterval(() => {
+    void recheckSessions().catch((err: unknown) => app.log.error({ err }, 'sockets could not be rechecked'))
+  }, hub.limits.recheckEveryMs)
+  recheck.unref()
+  app.addHook('onClose', async () => clearInterval(recheck))
+
+  async function recheckSessions(): Promise<void> {
+    const sids = hub.sessions()
+    if (sids.length === 0) return
+    const rows = await app.db.session.findMany({
+      where: { sid: { in: sids } },
+      select: { sid: true, revokedAt: true, user: { select: { status: true, isMerchant: true, deletedAt: true } } }
+    })
+    const found = new Map(rows.map((row) => [row.sid, row]))
+    for (const sid of sids) {
+      const row = found.get(sid)
+      if (row === undefined || row.revokedAt !== null) hub.closeSession(sid, 'unauthorized')
+      else if (row.user.status !== 'active' || row.user.deletedAt !== null) hub.closeSession(sid, 'disabled')
+      else hub.setMerchant(sid, row.user.isMerchant)
+    }
+  }
+  app.bus.subscribe((event) => {
+    if (event.kind === 'user_changed') void recheckSessions().catch((err: unknown) => app.log.error({ err }))
+  })
+
+  const handshakes = new WeakMap<FastifyRequest, Handshake>()
+
+  app.route({
+    method: 'GET',
+    url: '/ws',
+    schema: {
+      tags: ['realtime'],
+      summary: 'Live pushes (WebSocket)',
+      description,
+      querystring: Type.Object({
+        token: Type.Optional(
+          Type.String({ maxLength: 4096, description: 'access token; an Authorization header serves too' })
+        )
+      }),
+      response: failures('VALIDATION_FAILED', 'TOKEN_MISSING', 'TOKEN_INVALID', 'ACCOUNT_DISABLED', 'OVERLOADED')
+    },
+    // Before the upgrade, so that a stranger gets an answer and not a socket.
+    preHandler: async (request) => {
+      const token = request.query.token || bearerToken(request)
+      const who = await app.identity.authenticate(token)
+      const release = hub.reserve()
+      if (release === undefined) throw refuse('OVERLOADED', undefined, RETRY_AFTER_SECONDS)
+      request.raw.socket.once('close', release)
+      handshakes.set(request, { who, release })
+    },
+    handler: async () => {
+      throw refuse('VALIDATION_FAILED', [{ field: 'upgrade', message: 'this is a WebSocket: send an upgrade' }])
+    },
+    wsHandler: (socket, request) => {
+      const handshake = handshakes.get(request)
+      if (handshake === undefined) return socket.close()
+      handshake.release()
+      const { userId, sid, isMerchant, expiresAt } = handshake.who
+      hub.admit(socket, { userId, sid, isMerchant, expiresAt: expiresAt * 1000 })
+    }
+  })
+}
+
+export default fp(realtime, { name: 'realtime', dependencies: ['bus', 'identity'] })

@@ -1,0 +1,47 @@
+import type { Static } from '@sinclair/typebox'
+import type { PointsRecords, UserDetails, UserInfo } from './schemas.js'
+
+const at = new Date('2026-11-22T12:00:00.000Z')
+
+const info: UserInfo = {
+  user_id: 1,
+  mobile: '138****5678',
+  nickname: '用户5678',
+  total_points: 900,
+  is_merchant: false,
+  status: 'active',
+  avatar: '',
+  last_login: at,
+  created_at: at
+}
+
+const details: UserDetails = {
+  ...info,
+  statistics: {
+    total_lottery_count: 1,
+    total_exchange_count: 0,
+    total_upload_count: 0,
+    total_points_earned: 1000,
+    total_points_spent: 100
+  }
+}
+
+const points: Static<typeof PointsRecords> = {
+  records: [
+    {
+      id: 2,
+      type: 'spend',
+      points: -100,
+      balance_after: 900,
+      source: 'lottery',
+      description: '抽奖1次',
+      related_id: '019ab1c2-7d00-7000-8000-000000000001',
+      created_at: at
+    }
+  ],
+  summary: { total_earned: 1000, total_spent: 100, current_balance: 900 },
+  pagination: { total: 2, page: 1, limit: 20, total_pages: 1 }
+}
+
+/** What the documentation shows of each answer. */
+export const examples = { info, details, points }

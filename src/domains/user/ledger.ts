@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { Prisma } from '../../generated/prisma/client.js'
+import { refuse } from '../../shared/refusal.js'
+import { jsonRows, sqlTime } from '../../shared/sql.js'
+import type { Tx } from '../../shared/tx.js'
+import { type PointsSource, SOURCE_TEXT } from '../realtime/events.js'
+
+/** Why points move. */
+export interface Reason {
+  readonly source: PointsSource
+  /** For the diner; the source in Chinese when left out. */
+  readonly description?: string
+  /** What it was for: the id of a draw, an order, an upload. */
+  readonly relatedId?: string
+}
+
+interface Entry {
+  readonly points: number
+  readonly balanceAfter: number
+  readonly reason: Reason
+}
+
+/**
+ * A user's points within a transaction that holds the lock of the user's row. Movements are noted here and written
+ * together by {@link post}; this module alone changes `users.total_points` (contract section 2).
+ */
+export class Account {
+  readonly #opening: number
+  readonly #entries: Entry[] = []
+
+  /** @param balance `total_points` as read with the lock held */
+  constructor(
+    readonly userId: number,
+    balance: number
+  ) {
+    this.#opening = balance
+  }
+
+  get opening(): number {
+    return this.#opening
+  }
+
+  get balance(): number {
+    return this.#entries.at(-1)?.balanceAfter ?? this.#opening
+  }
+
+  get entries(): readonly Entry[] {
+    return this.#entries
+  }
+
+  credit(points: number, reason: Reason): void {
+    this.#move(points, reason)
+  }
+
+  /** @throws Refusal POINTS_INSUFFICIENT when the balance does not cover it */
+  debit(points: number, reason: Reason): void {
+    const current = this.balance
+    if (current < points) {
+      throw refuse('POINTS_INSUFFICIENT', { required: points, current, shortage: points - current })
+    }
+    this.#move(-points, reason)
+  }
+
+  #move(points: number, reason: Reason): void {
+    const balanceAfter = this.balance + points
+    assert(Number.isInteger(points) && points !== 0, `${points} is no movement of points`)
+    assert(balanceAfter >= 0, 'a balance never falls below zero')
+    this.#entries.push({ points, balanceAfter, reason })
+  }
+}
+
+/** Another update of rows that belong to the same users, to be done by the statement that writes the balances. */
+export interface Alongside {
+  /** `JOIN`s to `u`, the users; each user must find exactly one row of the one table that is set. */
+  readonly join: Prisma.Sql
+  /** Assignments, without `SET`. */
+  readonly set: Prisma.Sql
+}
+
+/**
+ * Writes what the accounts have noted: the balances in one statement, the ledger rows in another, however many there
+ * are. The caller holds the row locks; should a balance not be what was read under them, nothing is kept.
+ */
+export async function post(
+  tx: Tx,
+  accounts: readonly Account[],
+  now: Date,
+  alongside: Alongside = { join: Prisma.empty, set: Prisma.empty }
+): Promise<void> {
+  const moved = accounts.filter((account) => account.entries.length > 0)
+  if (moved.length === 0) return
+  const changes = moved.map(({ userId, opening, balance }) => ({ userId, opening, change: balance - opening }))
+  const more = alongside.set === Prisma.empty ? Prisma.empty : Prisma.sql`, ${alongside.set}`
+  const matched = await tx.$executeRaw`
+    UPDATE JSON_TABLE(${jsonRows(changes)}, '$[*]' COLUMNS (
+      user_id INT PATH '$.userId', opening INT PATH '$.opening', points INT PATH '$.change'
+    )) AS j
+    STRAIGHT_JOIN users AS u ON u.user_id = j.user_id AND u.total_points = j.opening
+    ${alongside.join}
+    SET u.total_points = u.total_points + j.points${more}`
+  const tables = alongside.set === Prisma.empty ? 1 : 2
+  assert.equal(matched, moved.length * tables, 'every balance is still what was read under the lock')
+
+  const rows = moved.flatMap(({ userId, entries }) =>
+    entries.map(({ points, balanceAfter, reason }) => ({
+      userId,
+      points,
+      balanceAfter,
+      type: points > 0 ? 'earn' : 'spend',
+      source: reason.source,
+      description: reason.description ?? SOURCE_TEXT[reason.source],
+      relatedId: reason.relatedId ?? null
+    }))
+  )
+  await tx.$executeRaw`
+    INSERT INTO points_records
+      (user_id, points, balance_after, type, source, description, related_id, created_at)
+    SELECT j.user_id, j.points, j.balance_after, j.type, j.source, j.description, j.related_id, ${sqlTime(now)}
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
+      n FOR ORDINALITY, user_id INT PATH '$.userId', points INT PATH '$.points',
+      balance_after INT PATH '$.balanceAfter', type VARCHAR(10) PATH '$.type', source VARCHAR(20) PATH '$.source',
+      description VARCHAR(255) PATH '$.description', related_id VARCHAR(64) PATH '$.relatedId'
+    )) AS j
+    ORDER BY j.n`
+}

@@ -1,0 +1,90 @@
+import type { Prisma } from '../../generated/prisma/client.js'
+import { refuse } from '../../shared/refusal.js'
+import { pageOf, pagination } from '../../shared/schemas.js'
+import type { Db, Tx } from '../../shared/tx.js'
+import { Account, post } from './ledger.js'
+import { type PointsRecord, type PointsRecordsQuery, toUserInfo, type UserDetails } from './schemas.js'
+
+/**
+ * Makes a diner: nickname `用户` and the last four digits, a first balance with its ledger row, and a pity row
+ * (contract section 3).
+ * @throws Prisma's P2002 when the mobile has an account already
+ */
+export async function createUser(
+  tx: Tx,
+  { mobile, points, now, isMerchant = false }: { mobile: string; points: number; now: Date; isMerchant?: boolean }
+): Promise<number> {
+  const { userId } = await tx.user.create({
+    data: { mobile, nickname: `用户${mobile.slice(-4)}`, isMerchant, createdAt: now },
+    select: { userId: true }
+  })
+  await tx.lotteryPity.create({ data: { userId } })
+  if (points > 0) {
+    const account = new Account(userId, 0)
+    account.credit(points, { source: 'register' })
+    await post(tx, [account], now)
+  }
+  return userId
+}
+
+async function pointsTotals(db: Db, userId: number): Promise<{ earned: number; spent: number }> {
+  const groups = await db.pointsRecord.groupBy({ by: ['type'], where: { userId }, _sum: { points: true } })
+  const sum = (type: 'earn' | 'spend') => Math.abs(groups.find((group) => group.type === type)?._sum.points ?? 0)
+  return { earned: sum('earn'), spent: sum('spend') }
+}
+
+/** @throws Refusal TOKEN_INVALID when the user is gone */
+export async function readUser(db: Db, userId: number): Promise<UserDetails> {
+  const [user, totals, draws, orders, uploads] = await Promise.all([
+    db.user.findUnique({ where: { userId } }),
+    pointsTotals(db, userId),
+    db.lotteryDraw.aggregate({ where: { userId }, _sum: { drawCount: true } }),
+    db.exchangeOrder.count({ where: { userId } }),
+    db.photoReview.count({ where: { userId } })
+  ])
+  if (user === null) throw refuse('TOKEN_INVALID')
+  return {
+    ...toUserInfo(user),
+    statistics: {
+      total_lottery_count: draws._sum.drawCount ?? 0,
+      total_exchange_count: orders,
+      total_upload_count: uploads,
+      total_points_earned: totals.earned,
+      total_points_spent: totals.spent
+    }
+  }
+}
+
+/** A diner's ledger, newest first, with the sums over all of it. */
+export async function listPoints(db: Db, userId: number, query: PointsRecordsQuery) {
+  const page = pageOf(query)
+  const where: Prisma.PointsRecordWhereInput = {
+    userId,
+    ...(query.type === 'all' ? {} : { type: query.type === 'consume' ? 'spend' : query.type }),
+    ...(query.source === undefined ? {} : { source: query.source })
+  }
+  const [rows, total, totals, user] = await Promise.all([
+    db.pointsRecord.findMany({ where, orderBy: { id: 'desc' }, skip: page.skip, take: page.limit }),
+    db.pointsRecord.count({ where }),
+    pointsTotals(db, userId),
+    db.user.findUnique({ where: { userId }, select: { totalPoints: true } })
+  ])
+  const records = rows.map(
+    (row): PointsRecord => ({
+      id: Number(row.id),
+      type: row.type,
+      points: row.points,
+      balance_after: row.balanceAfter,
+      source: row.source,
+      description: row.description,
+      related_id: row.relatedId,
+      created_at: row.createdAt
+    })
+  )
+  const summary = {
+    total_earned: totals.earned,
+    total_spent: totals.spent,
+    current_balance: user?.totalPoints ?? 0
+  }
+  return { records, summary, pagination: pagination(page, total) }
+}

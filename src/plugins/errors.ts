@@ -1,0 +1,56 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { ErrorName } from '../shared/catalogue.js'
+import { isUnavailable } from '../shared/database-errors.js'
+import { failureBody, Refusal, refuse } from '../shared/refusal.js'
+
+/** Fastify's own faults by their status; whatever is not here is ours. */
+const BY_STATUS: Readonly<Record<number, ErrorName>> = {
+  404: 'NOT_FOUND',
+  413: 'BODY_TOO_LARGE',
+  415: 'MEDIA_TYPE_UNSUPPORTED',
+  429: 'RATE_LIMITED',
+  503: 'OVERLOADED'
+}
+
+/** The refusal that answers whatever was thrown. */
+export function toRefusal(err: FastifyError | Refusal | Error): Refusal {
+  if (err instanceof Refusal) return err
+  const { validation, statusCode = 500 } = err as Partial<FastifyError>
+  if (validation !== undefined) return fromValidation(validation)
+  const named = BY_STATUS[statusCode]
+  if (named !== undefined) return refuse(named)
+  if (statusCode >= 400 && statusCode < 500) return refuse('BODY_MALFORMED')
+  return refuse(isUnavailable(err) ? 'DATABASE_UNAVAILABLE' : 'INTERNAL')
+}
+
+function fromValidation(faults: NonNullable<FastifyError['validation']>): Refusal {
+  const details = faults.map(({ instancePath, params, keyword, message = 'is not valid' }) => {
+    const path = instancePath.slice(1).replaceAll('/', '.')
+    const missing = keyword === 'required' ? String(params.missingProperty) : ''
+    return { field: [path, missing].filter((part) => part !== '').join('.'), message }
+  })
+  const aboutMobile = faults.some(({ instancePath }) => instancePath === '/mobile')
+  return refuse(aboutMobile ? 'MOBILE_INVALID' : 'VALIDATION_FAILED', details)
+}
+
+/** The one place where a failure becomes an answer. */
+export function sendRefusal(refusal: Refusal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (refusal.retryAfterSeconds !== undefined) reply.header('retry-after', Math.max(1, refusal.retryAfterSeconds))
+  return reply.code(refusal.entry.status).send(failureBody(refusal, request.id))
+}
+
+export default fp(
+  async (app) => {
+    app.setErrorHandler<FastifyError | Refusal>((err, request, reply) => {
+      const refusal = toRefusal(err)
+      if (refusal.entry.status >= 500) request.log.error({ err }, 'request failed')
+      return sendRefusal(refusal, request, reply)
+    })
+    app.setNotFoundHandler((request, reply) => sendRefusal(refuse('NOT_FOUND'), request, reply))
+    app.addHook('onRequest', async (request, reply) => {
+      reply.header('x-request-id', request.id)
+    })
+  },
+  { name: 'errors' }
+)

@@ -1,0 +1,88 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import fp from 'fastify-plugin'
+import { DateTime, StringEnum } from '../shared/schemas.js'
+
+const TAGS = ['operations']
+const PROBE_MS = 2000
+
+const Check = Type.Object({
+  status: StringEnum(['healthy', 'unhealthy', 'disabled']),
+  response_time: Type.Optional(Type.Number({ description: 'milliseconds' }))
+})
+type Check = { status: 'healthy' | 'unhealthy' | 'disabled'; response_time?: number }
+
+const Health = Type.Object({
+  status: StringEnum(['healthy', 'degraded', 'unhealthy']),
+  checks: Type.Object({ app: Check, db: Check, redis: Check, storage: Check, websocket: Check }),
+  timestamp: DateTime
+})
+const Alive = Type.Object({ status: Type.String() })
+
+async function timed(probe: () => Promise<unknown>): Promise<Check> {
+  const start = performance.now()
+  const took = () => Math.round((performance.now() - start) * 10) / 10
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${PROBE_MS} ms`)), PROBE_MS)
+  })
+  try {
+    await Promise.race([probe(), limit])
+    return { status: 'healthy', response_time: took() }
+  } catch {
+    return { status: 'unhealthy', response_time: took() }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Bare answers for load balancers and orchestrators (spec 10.1): no envelope, no token. */
+const health: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/health',
+    {
+      logLevel: 'warn',
+      schema: {
+        tags: TAGS,
+        summary: 'State of the service and of all it needs',
+        response: { 200: Health, 503: Health }
+      }
+    },
+    async (_request, reply) => {
+      const db = await timed(() => app.db.$queryRaw`SELECT 1`)
+      const status = db.status === 'healthy' ? ('healthy' as const) : ('unhealthy' as const)
+      if (status === 'unhealthy') reply.code(503)
+      return {
+        status,
+        checks: {
+          app: { status: 'healthy' as const, response_time: 0 },
+          db,
+          redis: { status: 'disabled' as const },
+          storage: { status: 'disabled' as const },
+          websocket: { status: 'healthy' as const, response_time: 0 }
+        },
+        timestamp: new Date()
+      }
+    }
+  )
+  app.get(
+    '/health/live',
+    { logLevel: 'warn', schema: { tags: TAGS, summary: 'The process runs', response: { 200: Alive } } },
+    async () => ({ status: 'alive' })
+  )
+  app.get(
+    '/health/ready',
+    {
+      logLevel: 'warn',
+      schema: { tags: TAGS, summary: 'The service can take requests', response: { 200: Alive, 503: Alive } }
+    },
+    async (_request, reply) => {
+      const db = await timed(() => app.db.$queryRaw`SELECT 1`)
+      if (db.status === 'healthy') return { status: 'ready' }
+      reply.code(503)
+      return { status: 'not ready' }
+    }
+  )
+}
+
+export default fp(health, { name: 'health', dependencies: ['database'] })

@@ -1,0 +1,53 @@
+import type { FastifyInstance } from 'fastify'
+import { type AppOptions, buildApp } from './app.js'
+import { createLogger } from './logger.js'
+
+/** A service that listens. */
+export interface Service {
+  readonly app: FastifyInstance
+  /** Such as `http://127.0.0.1:3000`. */
+  readonly address: string
+  /** Stops accepting, closes sockets with 1001, finishes what runs, disconnects; gives up after ten seconds. */
+  stop(): Promise<void>
+}
+
+const STOP_WITHIN_MS = 10_000
+
+/** Builds the service and listens. */
+export async function serve(config: AppOptions['config']): Promise<Service> {
+  const app = await buildApp({ config, logger: createLogger(config) })
+  const address = await app.listen({ host: config.HOST, port: config.PORT })
+  return {
+    app,
+    address,
+    async stop() {
+      let timer: NodeJS.Timeout | undefined
+      const limit = new Promise<void>((resolve) => {
+        timer = setTimeout(() => {
+          app.log.error('requests did not finish in time')
+          resolve()
+        }, STOP_WITHIN_MS)
+      })
+      await Promise.race([app.close(), limit])
+      clearTimeout(timer)
+    }
+  }
+}
+
+/** Calls `stop` on the first SIGINT or SIGTERM; a second one ends the process at once. */
+export function onSignal(stop: (signal: NodeJS.Signals) => Promise<void>): void {
+  let stopping = false
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (stopping) process.exit(1)
+      stopping = true
+      stop(signal).then(
+        () => process.exit(0),
+        (err: unknown) => {
+          process.stderr.write(`${String(err)}\n`)
+          process.exit(1)
+        }
+      )
+    })
+  }
+}

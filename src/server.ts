@@ -1,0 +1,15 @@
+// The service on a machine that is ready for it: what the image runs. `npm start` (scripts/start.ts) also makes ready.
+import { ConfigError, loadConfig } from './config.js'
+import { onSignal, serve } from './serve.js'
+
+try {
+  const { DATABASE_URL, ...rest } = loadConfig(process.env)
+  if (DATABASE_URL === undefined) {
+    throw new ConfigError(['DATABASE_URL is missing: only `npm start` brings a database of its own'])
+  }
+  const service = await serve({ ...rest, DATABASE_URL })
+  onSignal(() => service.stop())
+} catch (err) {
+  process.stderr.write(`${err instanceof ConfigError ? err.message : err instanceof Error ? err.stack : String(err)}\n`)
+  process.exit(1)
+}

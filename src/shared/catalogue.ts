@@ -1,0 +1,214 @@
+/** One way to refuse a request, as clients, tests and the documentation see it. */
+export interface Entry {
+  readonly status: number
+  readonly code: number
+  /** For the diner. */
+  readonly msg: string
+  /** Short hint for the mini-program (spec 6.2). */
+  readonly tip: string
+  /** What helps (spec 6.2). */
+  readonly solution: string
+  /** For the documentation: when it comes. */
+  readonly when: string
+}
+
+/**
+ * Every refusal there is (contract section 1): the symbolic name is unique, numbers may repeat between modules.
+ * The error handler, the OpenAPI document and a test that provokes each one are all driven by this table.
+ */
+export const catalogue = {
+  MOBILE_INVALID: {
+    status: 400,
+    code: 1001,
+    msg: '手机号格式不正确',
+    tip: '请检查手机号',
+    solution: '请输入11位中国大陆手机号',
+    when: 'the mobile does not match ^1[3-9]\\d{9}$'
+  },
+  CODE_INVALID: {
+    status: 400,
+    code: 1002,
+    msg: '验证码错误或已过期',
+    tip: '验证码不对',
+    solution: '请核对验证码，或重新获取',
+    when: 'the verification code is wrong, used, expired, or was tried five times'
+  },
+  VALIDATION_FAILED: {
+    status: 400,
+    code: 1003,
+    msg: '请求参数不正确',
+    tip: '提交的内容有误',
+    solution: '请按 details 中的提示修改后重试',
+    when: 'the request does not fit its schema; details: [{field, message}]'
+  },
+  BODY_MALFORMED: {
+    status: 400,
+    code: 1003,
+    msg: '请求内容无法解析',
+    tip: '请求格式有误',
+    solution: '请提交合法的 JSON',
+    when: 'the body is no JSON'
+  },
+  BODY_TOO_LARGE: {
+    status: 413,
+    code: 1003,
+    msg: '请求内容过大',
+    tip: '提交的内容太大了',
+    solution: '请减小提交内容',
+    when: 'the body is over the limit'
+  },
+  MEDIA_TYPE_UNSUPPORTED: {
+    status: 415,
+    code: 1003,
+    msg: '不支持的内容类型',
+    tip: '请求格式有误',
+    solution: '请使用 application/json',
+    when: 'the Content-Type is none this route reads'
+  },
+  TOKEN_MISSING: {
+    status: 401,
+    code: 2001,
+    msg: 'Token不能为空',
+    tip: '请先登录',
+    solution: '请登录后重试',
+    when: 'no token was sent'
+  },
+  TOKEN_INVALID: {
+    status: 401,
+    code: 2002,
+    msg: 'Token无效或已过期',
+    tip: '登录已失效',
+    solution: '请刷新令牌或重新登录',
+    when: 'the token is expired, revoked, of the wrong kind, or not ours'
+  },
+  FORBIDDEN: {
+    status: 403,
+    code: 2003,
+    msg: '权限不足',
+    tip: '没有权限进行此操作',
+    solution: '请使用有权限的账号',
+    when: 'the account may not do this'
+  },
+  ACCOUNT_DISABLED: {
+    status: 403,
+    code: 2004,
+    msg: '账号已被停用',
+    tip: '账号不可用',
+    solution: '请联系商家',
+    when: 'the account is inactive or banned'
+  },
+  ADMIN_LOGIN_FAILED: {
+    status: 401,
+    code: 2005,
+    msg: '用户名或密码错误',
+    tip: '登录失败',
+    solution: '请核对用户名和密码',
+    when: 'the name or the password is wrong'
+  },
+  ADMIN_LOCKED: {
+    status: 403,
+    code: 2006,
+    msg: '登录失败次数过多，账号已锁定',
+    tip: '账号暂时锁定',
+    solution: '请稍后再试',
+    when: 'three failures within 30 minutes; details: {locked_until}'
+  },
+  LOTTERY_NOT_READY: {
+    status: 409,
+    code: 3001,
+    msg: '抽奖配置未就绪',
+    tip: '抽奖暂不可用',
+    solution: '请稍后再来',
+    when: 'there are not exactly eight active prizes whose odds are above 0 and sum to 1'
+  },
+  POINTS_INSUFFICIENT: {
+    status: 409,
+    code: 3002,
+    msg: '积分余额不足',
+    tip: '积分不够啦',
+    solution: '上传消费小票可获得积分',
+    when: 'the balance is too low; details: {required, current, shortage}'
+  },
+  DRAW_LIMIT_REACHED: {
+    status: 409,
+    code: 3003,
+    msg: '今日抽奖次数已达上限',
+    tip: '今天的次数用完了',
+    solution: '请明天再来',
+    when: "the day's draws would pass the limit; details: {limit, used}"
+  },
+  IDEMPOTENCY_CONFLICT: {
+    status: 409,
+    code: 3007,
+    msg: '重复的请求标识',
+    tip: '请求重复',
+    solution: '请为新的请求使用新的 Idempotency-Key',
+    when: 'the Idempotency-Key was used for another request'
+  },
+  PRICE_CHANGED: {
+    status: 409,
+    code: 3008,
+    msg: '抽奖所需积分已变更',
+    tip: '价格有变化',
+    solution: '请刷新页面后重试',
+    when: 'costPoints is no longer the price; details: {cost_points}'
+  },
+  LOTTERY_CLOSED: {
+    status: 409,
+    code: 3011,
+    msg: '抽奖活动已关闭',
+    tip: '活动已关闭',
+    solution: '请关注下次活动',
+    when: 'the wheel is switched off'
+  },
+  NOT_FOUND: {
+    status: 404,
+    code: 4000,
+    msg: '接口不存在',
+    tip: '请求的地址不存在',
+    solution: '请检查请求路径',
+    when: 'there is no such route'
+  },
+  INTERNAL: {
+    status: 500,
+    code: 5000,
+    msg: '服务器内部错误',
+    tip: '服务开小差了',
+    solution: '请稍后重试',
+    when: 'something unforeseen'
+  },
+  RATE_LIMITED: {
+    status: 429,
+    code: 5001,
+    msg: '请求过于频繁，请稍后重试',
+    tip: '操作太快了',
+    solution: '请稍等片刻再试',
+    when: 'a rate limit; Retry-After says for how many seconds'
+  },
+  DATABASE_UNAVAILABLE: {
+    status: 503,
+    code: 5002,
+    msg: '数据库连接失败',
+    tip: '服务暂不可用',
+    solution: '请稍后重试',
+    when: 'no connection to the database, or none free in time'
+  },
+  OVERLOADED: {
+    status: 503,
+    code: 5004,
+    msg: '服务繁忙',
+    tip: '人太多啦',
+    solution: '请稍后重试',
+    when: 'the server sheds load, or has its full number of sockets; Retry-After says for how many seconds'
+  },
+  SMS_UNAVAILABLE: {
+    status: 502,
+    code: 5007,
+    msg: '短信发送失败',
+    tip: '短信没有发出',
+    solution: '请稍后重新获取验证码',
+    when: 'the SMS gateway failed'
+  }
+} as const satisfies Record<string, Entry>
+
+export type ErrorName = keyof typeof catalogue

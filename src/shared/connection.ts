@@ -1,0 +1,26 @@
+import type { ConnectionConfig } from 'mariadb'
+
+/**
+ * What the driver needs of a `mysql://user:password@host:port/database` address (`mariadb://` serves too).
+ * `?ssl=true` asks for TLS with a verified certificate, `?socketPath=…` for a UNIX socket.
+ * @throws Error when it is no such address; the message does not repeat it, since it holds a password
+ */
+export function connectionOptions(url: string): ConnectionConfig {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed === undefined || !['mysql:', 'mariadb:'].includes(parsed.protocol)) {
+    throw new Error('not an address like mysql://user:password@host:3306/database')
+  }
+  const { hostname, port, username, password, pathname, searchParams } = parsed
+  const socketPath = searchParams.get('socketPath')
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? 3306 : Number(port),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    ...(pathname.length > 1 ? { database: decodeURIComponent(pathname.slice(1)) } : {}),
+    ...(socketPath === null ? {} : { socketPath }),
+    // MySQL's default authentication over a connection without TLS asks the server for its public key.
+    ...(searchParams.get('ssl') === 'true' ? { ssl: true } : { allowPublicKeyRetrieval: true }),
+    timezone: 'Z'
+  }
+}

@@ -1,0 +1,51 @@
+import { catalogue, type Entry, type ErrorName } from './catalogue.js'
+
+/** Machine-readable facts that go with a refusal. */
+export type Details = Readonly<Record<string, unknown>> | readonly Readonly<Record<string, unknown>>[]
+
+/** A request that is refused, and why. It knows nothing of HTTP but its entry in the catalogue. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly entry: Entry
+
+  constructor(
+    readonly error: ErrorName,
+    readonly details?: Details,
+    /** For `Retry-After`. */
+    readonly retryAfterSeconds?: number
+  ) {
+    super(catalogue[error].when)
+    this.entry = catalogue[error]
+  }
+}
+
+/** A refusal by its name in the catalogue, to be thrown. */
+export function refuse(error: ErrorName, details?: Details, retryAfterSeconds?: number): Refusal {
+  return new Refusal(error, details, retryAfterSeconds)
+}
+
+/** The body of a failed answer (contract section 1). */
+export interface FailureBody {
+  code: number
+  msg: string
+  data: null
+  error: string
+  wechat_tip: string
+  solution: string
+  details?: Details
+  request_id: string
+}
+
+/** What a client gets for a refusal. */
+export function failureBody({ error, entry, details }: Refusal, requestId: string): FailureBody {
+  return {
+    code: entry.code,
+    msg: entry.msg,
+    data: null,
+    error,
+    wechat_tip: entry.tip,
+    solution: entry.solution,
+    ...(details === undefined ? {} : { details }),
+    request_id: requestId
+  }
+}

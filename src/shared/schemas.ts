@@ -1,0 +1,86 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { catalogue, type ErrorName } from './catalogue.js'
+import { failureBody, Refusal } from './refusal.js'
+
+export const Id = Type.Integer({ minimum: 1, maximum: 2_147_483_647 })
+export const Uuid = Type.String({ format: 'uuid', maxLength: 36 })
+export const Points = Type.Integer({ minimum: 0 })
+export const Count = Type.Integer({ minimum: 0 })
+/** A fraction to four decimals. */
+export const Rate = Type.Number({ minimum: 0, maximum: 1 })
+/** The handler returns a Date; the wire has ISO 8601 in UTC. */
+export const DateTime = Type.Unsafe<Date>({ type: 'string', format: 'date-time' })
+export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+export const StringEnum = <const T extends readonly string[]>(values: T, options: object = {}) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...values], ...options })
+
+/** `page` and `limit` of a list, with the names mini-programs use for the latter. */
+export const PageQuery = Type.Object({
+  page: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1 }),
+  limit: Type.Optional(Type.Integer({ minimum: 1, description: 'default 20; more than 50 is taken as 50' })),
+  page_size: Type.Optional(Type.Integer({ minimum: 1, description: 'alias of limit' })),
+  pageSize: Type.Optional(Type.Integer({ minimum: 1, description: 'alias of limit' }))
+})
+export type PageQuery = Static<typeof PageQuery>
+
+export const Pagination = Type.Object({ total: Count, page: Count, limit: Count, total_pages: Count })
+export type Pagination = Static<typeof Pagination>
+
+const DEFAULT_LIMIT = 20
+const MAX_LIMIT = 50
+
+/** Which rows a list route is asked for. */
+export function pageOf(query: PageQuery): { page: number; limit: number; skip: number } {
+  const limit = Math.min(query.limit ?? query.page_size ?? query.pageSize ?? DEFAULT_LIMIT, MAX_LIMIT)
+  return { page: query.page, limit, skip: (query.page - 1) * limit }
+}
+
+export function pagination({ page, limit }: { page: number; limit: number }, total: number): Pagination {
+  return { total, page, limit, total_pages: Math.ceil(total / limit) }
+}
+
+/** The envelope of a success (contract section 1). */
+export function ok<T extends TSchema>(data: T, example?: Static<T> | null) {
+  const examples = example === undefined ? {} : { examples: [{ code: 0, msg: 'success', data: example }] }
+  return Type.Object({ code: Type.Integer(), msg: Type.String(), data }, { description: 'Success', ...examples })
+}
+
+/** What a handler returns for {@link ok}. */
+export function success<T>(data: T, msg = 'success'): { code: number; msg: string; data: T } {
+  return { code: 0, msg, data }
+}
+
+export const Failure = Type.Object({
+  code: Type.Integer(),
+  msg: Type.String(),
+  data: Type.Null(),
+  error: Type.String(),
+  wechat_tip: Type.String(),
+  solution: Type.String(),
+  details: Type.Optional(Type.Unknown()),
+  request_id: Type.String()
+})
+
+/** Refusals that any route may answer with. */
+const ANYWHERE: readonly ErrorName[] = ['RATE_LIMITED', 'INTERNAL', 'DATABASE_UNAVAILABLE']
+
+/** The response schemas of the named refusals, grouped by HTTP status, with an example of each. */
+export function failures(...names: ErrorName[]): Record<number, TSchema> {
+  const byStatus = new Map<number, ErrorName[]>()
+  for (const name of [...names, ...ANYWHERE]) {
+    const { status } = catalogue[name]
+    byStatus.set(status, [...(byStatus.get(status) ?? []), name])
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, list]) => [
+      status,
+      Type.Object(Failure.properties, {
+        description: list.map((name) => `**${catalogue[name].code} ${name}**: ${catalogue[name].when}`).join('  \n'),
+        examples: list.map((name) => failureBody(new Refusal(name), '0c0ffee0-0000-7000-8000-000000000000'))
+      })
+    ])
+  )
+}
+
+/** What a route that wants a token can answer besides its own refusals. */
+export const AUTH_FAILURES = ['TOKEN_MISSING', 'TOKEN_INVALID', 'ACCOUNT_DISABLED'] as const satisfies ErrorName[]

@@ -1,0 +1,22 @@
+const formatters = new Map<string, Intl.DateTimeFormat>()
+
+/** The business day an instant falls on, as `2026-11-22`: days start at midnight in `timeZone` (contract section 2). */
+export function businessDay(instant: Date, timeZone: string): string {
+  let formatter = formatters.get(timeZone)
+  if (formatter === undefined) {
+    formatter = new Intl.DateTimeFormat('en-CA', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' })
+    formatters.set(timeZone, formatter)
+  }
+  return formatter.format(instant)
+}
+
+/** A `DATE` column's value as Prisma gives it (midnight UTC), or as a raw query gives it (text). */
+export function dateColumn(value: Date | string | null): string | null {
+  if (value === null) return null
+  return typeof value === 'string' ? value.slice(0, 10) : value.toISOString().slice(0, 10)
+}
+
+/** A fraction to four decimals; 0 where there is nothing to divide by. */
+export function rate(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.round((part / whole) * 10_000) / 10_000
+}

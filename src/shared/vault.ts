@@ -1,0 +1,46 @@
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+
+const IV_BYTES = 12
+const TAG_BYTES = 16
+const AAD = Buffer.from('restaurant-lottery')
+
+/** Encryption at rest, and keyed hashes to find things by without being able to read them. */
+export interface Vault {
+  /** AES-256-GCM with a random IV: `<key id>.<base64url of iv, tag and text>`. */
+  encrypt(plain: string): string
+  /** @throws Error when the text was altered, or was encrypted under another key */
+  decrypt(sealed: string): string
+  /** HMAC-SHA-256 in hexadecimal, under a key of its own for each purpose. */
+  hmac(purpose: string, text: string): string
+}
+
+/** @param keyHex `ENCRYPTION_KEY`: 32 bytes in hexadecimal */
+export function createVault(keyHex: string): Vault {
+  const key = Buffer.from(keyHex, 'hex')
+  const keyId = createHash('sha256').update('key-id').update(key).digest('hex').slice(0, 8)
+  const purposes = new Map<string, Buffer>()
+  const keyFor = (purpose: string): Buffer => {
+    const known = purposes.get(purpose)
+    if (known !== undefined) return known
+    const derived = Buffer.from(hkdfSync('sha256', key, AAD, `hmac:${purpose}`, 32))
+    purposes.set(purpose, derived)
+    return derived
+  }
+  return {
+    encrypt(plain) {
+      const iv = randomBytes(IV_BYTES)
+      const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(AAD)
+      const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()])
+      return `${keyId}.${Buffer.concat([iv, cipher.getAuthTag(), body]).toString('base64url')}`
+    },
+    decrypt(sealed) {
+      const [id, text = ''] = sealed.split('.')
+      if (id !== keyId) throw new Error(`encrypted under the key ${id}, but ENCRYPTION_KEY is ${keyId}`)
+      const bytes = Buffer.from(text, 'base64url')
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, IV_BYTES)).setAAD(AAD)
+      decipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES))
+      return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES + TAG_BYTES)), decipher.final()]).toString('utf8')
+    },
+    hmac: (purpose, text) => createHmac('sha256', keyFor(purpose)).update(text).digest('hex')
+  }
+}
