@@ -1,7 +1,7 @@
 import type { Config } from '../src/config.js'
 import { openDatabase } from './lib/database.js'
 import { plantFirstData } from './lib/first-data.js'
-import { migrate } from './lib/migrations.js'
+import { isEmpty, migrate } from './lib/migrations.js'
 import { guarded, say } from './lib/print.js'
 import { withPrisma } from './lib/prisma.js'
 import { readSettings } from './lib/settings.js'
@@ -10,6 +10,7 @@ import { readSettings } from './lib/settings.js'
 export async function bringUpToDate(url: string, config: Config): Promise<void> {
   const applied = await migrate(url)
   for (const name of applied) say(`applied migration ${name}`)
+  if (!(await isEmpty(url))) return
   const planted = await withPrisma(url, (db) =>
     plantFirstData(db, {
       dailyLimit: config.DAILY_DRAW_LIMIT,

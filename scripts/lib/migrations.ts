@@ -80,6 +80,16 @@ export async function migrate(url: string, migrations?: readonly Migration[]): P
   }
 }
 
+/** Whether a migrated database has no wheel yet. Asked without Prisma, whose client is a lot to load for one look. */
+export async function isEmpty(url: string): Promise<boolean> {
+  const connection = await mariadb.createConnection(connectionOptions(url))
+  try {
+    return (await connection.query<unknown[]>('SELECT 1 FROM lottery_config LIMIT 1')).length === 0
+  } finally {
+    await connection.end()
+  }
+}
+
 /** What is left to apply; refuses a history that does not fit ours. */
 export function pendingOf(wanted: readonly Migration[], applied: readonly AppliedRow[]): Migration[] {
   const known = new Map(wanted.map((migration) => [migration.name, migration]))
