@@ -1,0 +1,149 @@
+import { randomBytes, randomInt } from 'node:crypto'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import * as mariadb from 'mariadb'
+import { afterAll, beforeAll, inject, onTestFinished } from 'vitest'
+import { plantFirstData } from '../../scripts/lib/first-data.js'
+import { migrate } from '../../scripts/lib/migrations.js'
+import { withPrisma } from '../../scripts/lib/prisma.js'
+import { type AppOptions, buildApp } from '../../src/app.js'
+import { type Config, loadConfig } from '../../src/config.js'
+import { createUser } from '../../src/domains/user/service.js'
+import { connectionOptions } from '../../src/shared/connection.js'
+
+/** A schema of its own for the test file that imports this, made before its tests and dropped after. */
+const schema = `test_${randomBytes(6).toString('hex')}`
+
+export function databaseUrl(name = schema): string {
+  const url = new URL(inject('serverUrl'))
+  url.pathname = `/${name}`
+  return url.toString()
+}
+
+/** Runs statements on the test server, by default in the file's schema. */
+export async function sql<T = unknown>(text: string, values: unknown[] = [], url = databaseUrl()): Promise<T[]> {
+  const connection = await mariadb.createConnection(connectionOptions(url))
+  try {
+    return (await connection.query(text, values)) as T[]
+  } finally {
+    await connection.end()
+  }
+}
+
+export async function createSchema(name: string): Promise<void> {
+  const collation = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci'
+  await sql(`CREATE DATABASE \`${name}\` ${collation}`, [], inject('serverUrl'))
+}
+
+export async function dropSchema(name: string): Promise<void> {
+  await sql(`DROP DATABASE IF EXISTS \`${name}\``, [], inject('serverUrl'))
+}
+
+beforeAll(async () => {
+  await createSchema(schema)
+  await migrate(databaseUrl())
+  await plant(databaseUrl())
+})
+
+afterAll(() => dropSchema(schema))
+
+export async function plant(url: string): Promise<void> {
+  await withPrisma(url, (db) => plantFirstData(db, { dailyLimit: 50, newUserPoints: 1000, samples: false }))
+}
+
+/** The settings of a test: no limits, no log. */
+export function testConfig(changes: Partial<Config> = {}): Config & { DATABASE_URL: string } {
+  const env = {
+    NODE_ENV: 'test',
+    LOG_LEVEL: 'silent',
+    RATE_LIMIT: 'off',
+    DB_POOL: '10',
+    JWT_SECRET: 'a test secret of more than thirty-two characters',
+    ENCRYPTION_KEY: '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'
+  }
+  return { ...loadConfig(env), DATABASE_URL: databaseUrl(), ...changes }
+}
+
+export type TestAppOptions = Omit<AppOptions, 'config'> & { config?: Partial<Config> }
+
+/** The service as production builds it, on the file's schema; closed when the test ends. */
+export async function createApp({ config, ...options }: TestAppOptions = {}): Promise<FastifyInstance> {
+  const app = await buildApp({ ...options, config: testConfig(config) })
+  onTestFinished(() => app.close())
+  await app.ready()
+  return app
+}
+
+/** Mobiles that no other test of the file has. */
+let lastMobile = 13_100_000_000 + randomInt(10_000_000)
+export const newMobile = () => String(++lastMobile)
+
+/** A diner who is logged in. */
+export interface Diner {
+  readonly userId: number
+  readonly mobile: string
+  readonly access: string
+  readonly refresh: string
+  get(url: string): Promise<LightMyRequestResponse>
+  post(url: string, payload?: object, headers?: Record<string, string>): Promise<LightMyRequestResponse>
+}
+
+/** Logs a mobile in by the routes a mini-program uses. */
+export async function login(app: FastifyInstance, mobile: string): Promise<LightMyRequestResponse> {
+  const sent = await app.inject({ method: 'POST', url: '/api/auth/send-code', payload: { mobile } })
+  const code = sent.json().data.code_hint as string
+  return app.inject({ method: 'POST', url: '/api/auth/login', payload: { mobile, code } })
+}
+
+/** Makes a diner with that many points, and logs them in. */
+export async function newDiner(app: FastifyInstance, { points = 1000 } = {}): Promise<Diner> {
+  const mobile = newMobile()
+  await app.tx((tx) => createUser(tx, { mobile, points, now: app.clock() }))
+  return signIn(app, mobile)
+}
+
+export async function signIn(app: FastifyInstance, mobile: string): Promise<Diner> {
+  const { data } = (await login(app, mobile)).json()
+  return asDiner(app, {
+    userId: data.user_info.user_id,
+    mobile,
+    access: data.access_token,
+    refresh: data.refresh_token
+  })
+}
+
+function asDiner(app: FastifyInstance, who: Pick<Diner, 'userId' | 'mobile' | 'access' | 'refresh'>): Diner {
+  const send = (options: InjectOptions) =>
+    app.inject({ ...options, headers: { authorization: `Bearer ${who.access}`, ...options.headers } })
+  return {
+    ...who,
+    get: (url) => send({ method: 'GET', url }),
+    post: (url, payload, headers = {}) =>
+      send({ method: 'POST', url, headers, ...(payload === undefined ? {} : { payload }) })
+  }
+}
+
+/** Every breach of the ledger's promises among these users (contract section 2); empty when all is well. */
+export async function ledgerFaults(app: FastifyInstance, userIds: readonly number[]): Promise<string[]> {
+  const faults: string[] = []
+  for (const userId of userIds) {
+    const user = await app.db.user.findUniqueOrThrow({ where: { userId } })
+    const rows = await app.db.pointsRecord.findMany({ where: { userId }, orderBy: { id: 'asc' } })
+    let balance = 0
+    for (const row of rows) {
+      balance += row.points
+      if (row.balanceAfter !== balance) faults.push(`row ${row.id}: ${row.balanceAfter}, not ${balance}`)
+      if (row.balanceAfter < 0) faults.push(`row ${row.id} is below zero`)
+    }
+    if (user.totalPoints !== balance) faults.push(`user ${userId}: ${user.totalPoints}, not ${balance}`)
+  }
+  return faults
+}
+
+/** Waits until `condition` holds; there is no waiting for luck in these tests. */
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
+  const deadline = Date.now() + withinMs
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${condition}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}

@@ -1,0 +1,200 @@
+import { expect, test } from 'vitest'
+import { drawAll } from '../src/domains/lottery/draw.js'
+import { RuleBook } from '../src/domains/lottery/versions.js'
+import { Outbox } from '../src/domains/realtime/bus.js'
+import type { Tx } from '../src/shared/tx.js'
+import { createApp, type Diner, ledgerFaults, newDiner, sql } from './helpers/app.js'
+
+const draw = (diner: Diner, body: object = {}, headers: Record<string, string> = {}) =>
+  diner.post('/api/lottery/draw', body, headers)
+
+const tables = async (userId: number) => {
+  const [counts] = await sql<Record<string, bigint>>(
+    `SELECT (SELECT COUNT(*) FROM lottery_draws WHERE user_id = ?) AS draws,
+       (SELECT COUNT(*) FROM lottery_records WHERE user_id = ?) AS records,
+       (SELECT COUNT(*) FROM vouchers WHERE user_id = ?) AS vouchers,
+       (SELECT COUNT(*) FROM points_records WHERE user_id = ?) AS movements,
+       (SELECT COUNT(*) FROM idempotency_keys WHERE user_id = ?) AS answers,
+       (SELECT day_count FROM lottery_pity WHERE user_id = ?) AS today,
+       (SELECT current_count FROM lottery_pity WHERE user_id = ?) AS pity,
+       (SELECT total_points FROM users WHERE user_id = ?) AS points`,
+    Array(8).fill(userId)
+  )
+  return Object.fromEntries(Object.entries(counts ?? {}).map(([name, count]) => [name, Number(count)]))
+}
+
+test('of 100 draws at once with points for 7, exactly 7 are made', async () => {
+  const app = await createApp()
+  const diner = await newDiner(app, { points: 750 })
+  const replies = await Promise.all(Array.from({ length: 100 }, () => draw(diner)))
+  expect(replies.filter((reply) => reply.statusCode === 200)).toHaveLength(7)
+  const refused = replies.filter((reply) => reply.statusCode !== 200)
+  for (const reply of refused)
+    expect(reply.json()).toMatchObject({ code: 3002, details: { required: 100, current: 50 } })
+  expect(await tables(diner.userId)).toMatchObject({ draws: 7, records: 7, vouchers: 7, movements: 8, points: 50 })
+  expect(await ledgerFaults(app, [diner.userId])).toEqual([])
+})
+
+test('one key sent 64 times at once makes one draw, and the rest replay it', async () => {
+  const app = await createApp()
+  const diner = await newDiner(app)
+  const replies = await Promise.all(
+    Array.from({ length: 64 }, () => draw(diner, { draw_type: 'triple' }, { 'idempotency-key': 'the one key' }))
+  )
+  expect(replies.map((reply) => reply.statusCode)).toEqual(Array(64).fill(200))
+  expect(new Set(replies.map((reply) => reply.body)).size).toBe(1)
+  expect(replies.filter((reply) => reply.headers['idempotent-replayed'] === 'true')).toHaveLength(63)
+  expect(await tables(diner.userId)).toMatchObject({ draws: 1, records: 3, vouchers: 3, points: 700, answers: 1 })
+})
+
+test('the tenth draw is the pity prize at 16-way parallelism: no run of ten without it, and a natural one resets', async () => {
+  const app = await createApp()
+  const diners = await Promise.all(Array.from({ length: 4 }, () => newDiner(app, { points: 5000 })))
+  const queue = diners.flatMap((diner) => Array.from({ length: 50 }, () => diner))
+  const worker = async () => {
+    for (let diner = queue.pop(); diner; diner = queue.pop()) expect((await draw(diner)).statusCode).toBe(200)
+  }
+  await Promise.all(Array.from({ length: 16 }, worker))
+  for (const { userId } of diners) {
+    const records = await app.db.lotteryRecord.findMany({ where: { userId }, include: { draw: true } })
+    // The order in which one user's draws committed is that of their ledger.
+    const ledger = await app.db.pointsRecord.findMany({ where: { userId, source: 'lottery' }, orderBy: { id: 'asc' } })
+    const byDraw = new Map(records.map((record) => [record.drawId, record]))
+    let sincePity = 0
+    let forced = 0
+    for (const { relatedId } of ledger) {
+      const record = byDraw.get(relatedId ?? '')
+      expect(record).toBeDefined()
+      expect(record?.isPity).toBe(sincePity === 9)
+      if (record?.isPity) forced += 1
+      sincePity = record?.prizeId === 2 ? 0 : sincePity + 1
+      expect(sincePity).toBeLessThan(10)
+    }
+    const pity = await app.db.lotteryPity.findUniqueOrThrow({ where: { userId } })
+    expect(pity).toMatchObject({ currentCount: sincePity, pityTriggeredCount: forced, dayCount: 50 })
+  }
+  expect(
+    await ledgerFaults(
+      app,
+      diners.map((diner) => diner.userId)
+    )
+  ).toEqual([])
+})
+
+test('the daily limit holds against a burst', async () => {
+  const app = await createApp()
+  const diner = await newDiner(app, { points: 100_000 })
+  const replies = await Promise.all(Array.from({ length: 20 }, () => draw(diner, { draw_type: 'five' })))
+  expect(replies.filter((reply) => reply.statusCode === 200)).toHaveLength(10)
+  expect(replies.find((reply) => reply.statusCode !== 200)?.json()).toMatchObject({
+    code: 3003,
+    details: { limit: 50, used: 50 }
+  })
+})
+
+test('a crash after any statement of a draw leaves nothing of it', async () => {
+  const app = await createApp()
+  const diner = await newDiner(app)
+  const before = await tables(diner.userId)
+  const ruleBook = new RuleBook()
+  const request = { userId: diner.userId, type: 'ten' as const, keyed: { key: 'crash', hash: 'f'.repeat(64) } }
+  const tools = {
+    ruleBook,
+    vault: app.vault,
+    randomInt: app.randomInt,
+    now: new Date(),
+    timeZone: 'Asia/Shanghai',
+    voucherDays: 30
+  }
+  /** A transaction that fails once it has written `allowed` times. */
+  const crashing = (tx: Tx, allowed: number): Tx => {
+    let writes = 0
+    return new Proxy(tx, {
+      get(target, name) {
+        const value = Reflect.get(target, name)
+        if (name !== '$executeRaw') return value
+        return async (...args: unknown[]) => {
+          const result = await (value as (...args: unknown[]) => Promise<number>).apply(target, args)
+          writes += 1
+          if (writes > allowed) throw new Error('power cut')
+          return result
+        }
+      }
+    })
+  }
+  let crashed = 0
+  for (let allowed = 0; ; allowed += 1) {
+    const attempt = app.tx((tx) => drawAll(crashing(tx, allowed), new Outbox(), tools, [request]))
+    const outcome = await attempt.catch((err: Error) => err)
+    if (!(outcome instanceof Error)) break
+    expect(outcome.message).toBe('power cut')
+    crashed += 1
+    expect(await tables(diner.userId)).toEqual(before)
+  }
+  expect(crashed).toBe(6)
+  expect(await tables(diner.userId)).toMatchObject({
+    draws: 1,
+    records: 10,
+    vouchers: 10,
+    movements: 2,
+    answers: 1
+  })
+})
+
+test('a list of requests is drawn with as many statements as one, and a bad one is refused alone', async () => {
+  const queries: string[] = []
+  const app = await createApp({ onQuery: (text) => queries.push(text) })
+  const diners = await Promise.all([1000, 1000, 40, 1000, 1000].map((points) => newDiner(app, { points })))
+  const statements = async (requests: { userId: number; type: 'single' | 'ten' }[]) => {
+    queries.length = 0
+    const answers = await app.tx((tx, outbox) =>
+      drawAll(
+        tx,
+        outbox,
+        {
+          ruleBook: book,
+          vault: app.vault,
+          randomInt: app.randomInt,
+          now: new Date(),
+          timeZone: 'Asia/Shanghai',
+          voucherDays: 30
+        },
+        requests
+      )
+    )
+    return { answers, count: queries.filter((text) => /^(QUERY|EXECUTE)/.test(text)).length }
+  }
+  const book = new RuleBook()
+  const first = { userId: diners[0]?.userId ?? 0, type: 'single' as const }
+  await statements([first])
+  const one = await statements([first])
+  const list = await statements(diners.map(({ userId }, index) => ({ userId, type: index === 1 ? 'ten' : 'single' })))
+  expect(list.count).toBe(one.count)
+  expect(
+    list.answers.map((answer) => ('refusal' in answer ? answer.refusal.error : answer.draw.results.length))
+  ).toEqual([1, 10, 'POINTS_INSUFFICIENT', 1, 1])
+  expect(
+    await ledgerFaults(
+      app,
+      diners.map((diner) => diner.userId)
+    )
+  ).toEqual([])
+})
+
+test('a draw is at most 8 statements, BEGIN and COMMIT among them', async () => {
+  const queries: string[] = []
+  const app = await createApp({ onQuery: (text) => queries.push(text) })
+  const diner = await newDiner(app, { points: 5000 })
+  const count = async (headers: Record<string, string> = {}) => {
+    queries.length = 0
+    expect((await draw(diner, { draw_type: 'ten' }, headers)).statusCode).toBe(200)
+    return queries.filter((text) => /^(QUERY|EXECUTE)/.test(text))
+  }
+  await count()
+  const plain = await count()
+  expect(plain[0]).toMatch(/BEGIN/)
+  expect(plain.at(-1)).toMatch(/COMMIT/)
+  expect(plain).toHaveLength(8)
+  // A key adds the one statement that keeps the answer.
+  expect(await count({ 'idempotency-key': 'counted' })).toHaveLength(9)
+})
