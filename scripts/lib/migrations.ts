@@ -64,7 +64,7 @@ export async function migrate(url: string, migrations?: readonly Migration[]): P
   try {
     // Named locks hold for the whole server, and have at most 64 characters.
     const [lock] = await connection.query<[{ taken: number | bigint | null }]>(
-      "SELECT GET_LOCK(CONCAT('migrate:', MD5(DATABASE())), ?) AS taken",
+      "SELECT GET_LOCK(CONCAT('migrate:', LEFT(SHA2(DATABASE(), 256), 40)), ?) AS taken",
       [LOCK_WAIT_SECONDS]
     )
     if (Number(lock.taken) !== 1) throw new Fault('Another process has been migrating this database for too long.')

@@ -1,0 +1,174 @@
+import { randomInt } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import pc from 'picocolors'
+import type { Draw, DrawType, LotteryConfig, PityStatus, Statistics } from '../src/domains/lottery/schemas.js'
+import type { PointsRecord, UserInfo } from '../src/domains/user/schemas.js'
+import { DemoClient, type Frame } from './lib/demo-client.js'
+import { findInstance } from './lib/instance.js'
+import { Fault, guarded, say } from './lib/print.js'
+import { readSettings } from './lib/settings.js'
+import { start } from './start.js'
+
+/** What of the published wheel the checks need. */
+interface Wheel {
+  readonly cost: number
+  readonly pityLimit: number
+  readonly pityPrize: string
+}
+
+/**
+ * `npm run demo`: the tour. It plays two diners against a running server (or one of its own), shows every push as it
+ * comes, and at the end holds everything it saw against everything else; exits 0 only if all agrees.
+ */
+export async function main(args: string[]): Promise<void> {
+  await guarded(async () => {
+    const { values } = parseArgs({ args, options: { url: { type: 'string' } } })
+    const config = { ...readSettings(), LOG_LEVEL: 'warn' }
+    const address = values.url ?? (await findInstance(config.DATA_DIR))?.address
+    if (address !== undefined) return tour(address)
+    say('no service is running: starting one for the tour')
+    const own = await start({ ...config, PORT: 0 }, { quiet: true })
+    try {
+      return await tour(own.service.address)
+    } finally {
+      await own.stop()
+    }
+  })
+}
+
+const print = (text = '') => process.stdout.write(`${text}\n`)
+const heading = (text: string) => print(`\n${pc.bold(pc.cyan(text))}`)
+const newMobile = () => `13${randomInt(100_000_000, 1_000_000_000)}`
+
+async function tour(address: string): Promise<number> {
+  print(pc.dim(`the service at ${address}`))
+
+  heading('1. A diner logs in')
+  const diner = new DemoClient(address, '阿明', showPush)
+  const entered = await diner.login<{ access_token: string; is_new_user: boolean; user_info: UserInfo }>(newMobile())
+  const { user_info: user } = entered
+  print(`   ${user.nickname} (${user.mobile}), ${entered.is_new_user ? 'new' : 'known'}, ${user.total_points} points`)
+  await diner.open()
+
+  heading('2. The wheel')
+  const wheel = await showWheel(diner)
+
+  heading('3. Ten draws: one, three, then one by one until the guarantee')
+  const draws: Draw[] = []
+  for (const type of ['single', 'triple', ...Array(6).fill('single')] as DrawType[]) {
+    draws.push(await drawAndShow(diner, type, wheel))
+  }
+
+  heading('4. A friend draws ten at once')
+  const friend = new DemoClient(address, '小红', showPush)
+  await friend.login(newMobile())
+  await friend.open()
+  const tenfold = [await drawAndShow(friend, 'ten', wheel)]
+
+  heading('5. The ledger')
+  const faults = [
+    ...(await showAndCheck(diner, user.total_points, draws, wheel)),
+    ...(await showAndCheck(friend, user.total_points, tenfold, wheel))
+  ]
+  diner.close()
+  friend.close()
+
+  print()
+  if (faults.length > 0)
+    throw new Fault(`What the tour saw does not agree:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
+  print(pc.green('Everything agrees: answers, pushes, ledger, statistics and the guarantee.'))
+  return 0
+}
+
+function showPush(client: DemoClient, { type, data }: Frame): void {
+  const text =
+    type === 'points_update'
+      ? `${data.reason_text} ${Number(data.change_points) > 0 ? '+' : ''}${data.change_points} → ${data.total_points}`
+      : type === 'lottery_result'
+        ? (data.results as { prize_name: string }[]).map((result) => result.prize_name).join('、')
+        : String(data.message ?? '')
+  print(`   ${pc.magenta('⇠ /ws')} ${pc.dim(client.name)} ${pc.yellow(type)} ${text}`)
+}
+
+async function showWheel(client: DemoClient): Promise<Wheel> {
+  const config = await client.request<LotteryConfig>('GET', '/api/lottery/config')
+  for (const prize of config.prizes) {
+    const odds = `${(prize.probability * 100).toFixed(1).padStart(5)} %`
+    const effective = pc.dim(`(with the guarantee ${(prize.effective_probability * 100).toFixed(2)} %)`)
+    print(`   ${String(prize.angle).padStart(3)}°  ${odds} ${effective}  ${prize.name}`)
+  }
+  print(`   ${config.lottery_rules.guarantee_rule}`)
+  const { pityLimit, pityPrizeName } = config.pitySystem
+  return { cost: config.cost_points, pityLimit, pityPrize: pityPrizeName }
+}
+
+async function drawAndShow(client: DemoClient, type: DrawType, { pityLimit, pityPrize }: Wheel): Promise<Draw> {
+  const draw = await client.request<Draw>('POST', '/api/lottery/draw', { draw_type: type })
+  await client.waitFor((frame) => frame.type === 'lottery_result' && frame.data.draw_id === draw.draw_id)
+  await client.waitFor((frame) => frame.type === 'points_update' && frame.data.total_points === draw.user_points)
+  const { current_count: count } = draw.pity
+  const bar = pc.green('●'.repeat(count)) + pc.dim('○'.repeat(Math.max(0, pityLimit - count)))
+  const hit = draw.results.find((result) => result.prize_name === pityPrize)
+  const news =
+    hit === undefined ? '' : pc.red(` ${pityPrize} ${hit.is_pity ? 'guaranteed' : 'by chance'}: it counts anew`)
+  print(`   ${type.padEnd(6)} ${bar} ${count}/${pityLimit}${news}`)
+  return draw
+}
+
+/** Everything about one diner that contradicts something else. */
+async function showAndCheck(client: DemoClient, opening: number, draws: Draw[], wheel: Wheel): Promise<string[]> {
+  const faults: string[] = []
+  const expect = (what: string, found: unknown, expected: unknown) => {
+    if (found !== expected) faults.push(`${client.name}: ${what} is ${found}, not ${expected}`)
+  }
+  const results = draws.flatMap((draw) => draw.results)
+  const won = results.reduce((sum, result) => sum + result.points_awarded, 0)
+  const balance = opening - results.length * wheel.cost + won
+
+  const { records } = await client.request<{ records: PointsRecord[] }>('GET', '/api/user/points-records?limit=50')
+  for (const row of records) {
+    const points = `${row.points > 0 ? '+' : ''}${row.points}`.padStart(6)
+    print(`   ${pc.dim(client.name)} ${points} → ${String(row.balance_after).padStart(5)}  ${row.description}`)
+  }
+  let running = 0
+  for (const row of [...records].reverse()) {
+    running += row.points
+    expect(`balance_after of ledger row ${row.id}`, row.balance_after, running)
+  }
+  expect('the sum of the ledger', running, balance)
+
+  const statistics = await client.request<Statistics>('GET', '/api/lottery/statistics')
+  print(
+    `   ${pc.dim(client.name)} ${statistics.total_draws} draws, ${statistics.total_cost} points spent, ` +
+      `${statistics.total_points_won} won, ${statistics.remaining_to_pity} to the guarantee`
+  )
+  expect('the number of draws in the statistics', statistics.total_draws, results.length)
+  expect('the cost in the statistics', statistics.total_cost, results.length * wheel.cost)
+  expect('the balance of the user', (await client.request<UserInfo>('GET', '/api/user/info')).total_points, balance)
+
+  let sincePity = 0
+  for (const [index, result] of results.entries()) {
+    expect(`"guaranteed" of draw ${index + 1}`, result.is_pity, sincePity === wheel.pityLimit - 1)
+    sincePity = result.prize_name === wheel.pityPrize ? 0 : sincePity + 1
+  }
+  expect(
+    'the way to the guarantee',
+    (await client.request<PityStatus>('GET', '/api/lottery/pity-status')).current_count,
+    sincePity
+  )
+
+  const pushes = client.frames.filter((frame) => frame.type !== 'connected')
+  expect('the number of pushes', pushes.length, draws.length * 2)
+  for (const [index, draw] of draws.entries()) {
+    const [result, points] = [pushes[index * 2], pushes[index * 2 + 1]]
+    expect(`push ${index * 2 + 1}`, `${result?.type} ${result?.data.draw_id}`, `lottery_result ${draw.draw_id}`)
+    expect(`push ${index * 2 + 2}`, `${points?.type} ${points?.data.total_points}`, `points_update ${draw.user_points}`)
+  }
+  const ids = client.frames.map((frame) => frame.id)
+  expect(
+    'the order of frame ids',
+    ids.every((id, index) => index === 0 || id > (ids[index - 1] ?? 0)),
+    true
+  )
+  return faults
+}

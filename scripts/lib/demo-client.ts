@@ -1,0 +1,84 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { WebSocket } from 'ws'
+import { Fault } from './print.js'
+
+/** A frame as it came over /ws. */
+export interface Frame {
+  readonly type: string
+  readonly data: Record<string, unknown>
+  readonly timestamp: string
+  readonly id: number
+}
+
+const FRAME_WITHIN_MS = 15_000
+
+/** A diner's mini-program: requests with a token, and a socket whose frames are kept in the order they came. */
+export class DemoClient {
+  readonly frames: Frame[] = []
+  #token = ''
+  #socket: WebSocket | undefined
+
+  constructor(
+    readonly address: string,
+    readonly name: string,
+    private readonly onFrame: (client: DemoClient, frame: Frame) => void
+  ) {}
+
+  /** @throws Fault when the answer is a failure */
+  async request<T>(method: 'GET' | 'POST', path: string, body?: object): Promise<T> {
+    const response = await fetch(`${this.address}${path}`, {
+      method,
+      headers: {
+        ...(this.#token === '' ? {} : { authorization: `Bearer ${this.#token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' })
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) })
+    })
+    const answer = (await response.json()) as { code: number; msg: string; error?: string; data: T }
+    if (answer.code !== 0) {
+      const wait = response.headers.get('retry-after')
+      const hint = wait === null ? '' : ` Try again in ${wait} s, or start the service with RATE_LIMIT=off.`
+      throw new Fault(`${method} ${path} was refused: ${answer.code} ${answer.error} ${answer.msg}.${hint}`)
+    }
+    return answer.data
+  }
+
+  /** Logs in as a mini-program does; outside production the server echoes the code it sent. */
+  async login<T extends { access_token: string }>(mobile: string): Promise<T> {
+    const sent = await this.request<{ code_hint?: string }>('POST', '/api/auth/send-code', { mobile })
+    if (sent.code_hint === undefined) throw new Fault('The server is in production: it does not echo codes.')
+    const entered = await this.request<T>('POST', '/api/auth/login', { mobile, code: sent.code_hint })
+    this.#token = entered.access_token
+    return entered
+  }
+
+  async open(): Promise<void> {
+    const socket = new WebSocket(`${this.address.replace(/^http/, 'ws')}/ws?token=${this.#token}`)
+    this.#socket = socket
+    socket.on('message', (data) => {
+      const frame = JSON.parse(data.toString()) as Frame
+      this.frames.push(frame)
+      this.onFrame(this, frame)
+    })
+    await new Promise<void>((resolve, reject) => {
+      socket.once('open', resolve)
+      socket.once('error', reject)
+    })
+    await this.waitFor((frame) => frame.type === 'connected')
+  }
+
+  /** The first frame that fits, be it here already or yet to come. */
+  async waitFor(fits: (frame: Frame) => boolean): Promise<Frame> {
+    const deadline = Date.now() + FRAME_WITHIN_MS
+    for (;;) {
+      const frame = this.frames.find(fits)
+      if (frame !== undefined) return frame
+      if (Date.now() > deadline) throw new Fault('A push did not arrive.')
+      await pause(5)
+    }
+  }
+
+  close(): void {
+    this.#socket?.close()
+  }
+}
