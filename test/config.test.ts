@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { ConfigError, ConfigSchema, loadConfig, trustProxy, windowMax } from '../src/config.js'
+
+const SECRETS = { JWT_SECRET: 'a secret of more than thirty-two characters', ENCRYPTION_KEY: 'ab'.repeat(32) }
+
+function faultsOf(env: NodeJS.ProcessEnv): readonly string[] {
+  try {
+    loadConfig(env)
+    return []
+  } catch (err) {
+    expect(err).toBeInstanceOf(ConfigError)
+    return (err as ConfigError).faults
+  }
+}
+
+test('development needs no environment but its secrets, and has the defaults of the contract', () => {
+  const config = loadConfig({}, SECRETS)
+  expect(config).toMatchObject({
+    NODE_ENV: 'development',
+    HOST: '127.0.0.1',
+    PORT: 3000,
+    DATA_DIR: '.data',
+    DB_POOL: 20
+  })
+  expect(config).toMatchObject({
+    NEW_USER_POINTS: 1000,
+    VOUCHER_DAYS: 30,
+    WS_MAX_CONNECTIONS: 1000,
+    WS_MAX_PER_USER: 3
+  })
+  expect(windowMax(config)).toBe(1000)
+  expect(config.DATABASE_URL).toBeUndefined()
+})
+
+test('every fault is named at once', () => {
+  const faults = faultsOf({
+    ...SECRETS,
+    PORT: 'eighty',
+    DB_POOL: '0',
+    JWT_EXPIRES_IN: 'soon',
+    BUSINESS_TZ: 'Mars/Olympus',
+    DATABASE_URL: 'postgres://u:secret@h/d',
+    RATE_LIMIT: 'maybe',
+    ENCRYPTION_KEY: 'short'
+  })
+  for (const name of [
+    'PORT',
+    'DB_POOL',
+    'JWT_EXPIRES_IN',
+    'BUSINESS_TZ',
+    'DATABASE_URL',
+    'RATE_LIMIT',
+    'ENCRYPTION_KEY'
+  ]) {
+    expect(faults.filter((fault) => fault.startsWith(`${name} `))).toHaveLength(1)
+  }
+  expect(faults.join()).not.toContain('secret@')
+})
+
+test('production refuses to start without its settings, with placeholders, without limits, or with codes in the log', () => {
+  const missing = faultsOf({ NODE_ENV: 'production' })
+  for (const name of ['JWT_SECRET', 'ENCRYPTION_KEY', 'DATABASE_URL', 'SMS_PROVIDER']) {
+    expect(missing.some((fault) => fault.startsWith(name))).toBe(true)
+  }
+  const placeholders = faultsOf({
+    NODE_ENV: 'production',
+    DATABASE_URL: 'mysql://u:p@h/d',
+    JWT_SECRET: 'your_jwt_secret_key_change_in_production',
+    ENCRYPTION_KEY: 'your_32_bytes_hex_encryption_key_change_in_production',
+    RATE_LIMIT: 'off'
+  })
+  expect(placeholders).toContain('JWT_SECRET is still the placeholder of .env.example')
+  expect(placeholders).toContain('ENCRYPTION_KEY is still the placeholder of .env.example')
+  expect(placeholders.some((fault) => fault.startsWith('RATE_LIMIT=off'))).toBe(true)
+})
+
+test('a copied .env.example does not stop a developer', async () => {
+  const env = Object.fromEntries(exampleLines(await readFile('.env.example', 'utf8')))
+  expect(loadConfig(env, SECRETS)).toMatchObject(SECRETS)
+})
+
+test('.env.example and the README list every setting, in the order of the schema', async () => {
+  const names = Object.keys(ConfigSchema.properties)
+  expect(exampleLines(await readFile('.env.example', 'utf8')).map(([name]) => name)).toEqual(names)
+  const readme = await readFile('README.md', 'utf8')
+  const listed = [...readme.matchAll(/^\| `([A-Z_]+)` \|/gm)].map((match) => match[1])
+  expect(listed).toEqual(names)
+})
+
+/** Settings and their values, those that are commented out too. */
+function exampleLines(text: string): [string, string][] {
+  return [...text.matchAll(/^(?:# )?([A-Z][A-Z_]+)=(.*)$/gm)].map((match) => [match[1] ?? '', match[2] ?? ''])
+}
+
+test('TRUST_PROXY is a flag, a number of hops, or addresses', () => {
+  const read = (text: string) => trustProxy(loadConfig({ TRUST_PROXY: text }, SECRETS))
+  expect(read('false')).toBe(false)
+  expect(read('true')).toBe(true)
+  expect(read('10.0.0.0/8,127.0.0.1')).toBe('10.0.0.0/8,127.0.0.1')
+  const hops = read('1') as (address: string, hop: number) => boolean
+  expect([hops('x', 0), hops('x', 1)]).toEqual([true, false])
+})
