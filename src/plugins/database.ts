@@ -34,8 +34,10 @@ export interface DatabaseOptions {
 
 const ATTEMPTS = 5
 const RETRY_BASE_MS = 15
-/** How long a transaction may wait for a connection, and then run: below the request time-out of 30 s. */
-const WAIT_MS = 12_000
+/** How long to wait for a connection: a mini-program gives up after ten seconds. Prisma waits a little longer. */
+const ACQUIRE_MS = 8000
+const WAIT_MS = ACQUIRE_MS + 1000
+/** How long a transaction may run. */
 const RUN_MS = 15_000
 
 function createPool({ url, poolSize, onQuery }: DatabaseOptions): mariadb.Pool {
@@ -44,7 +46,7 @@ function createPool({ url, poolSize, onQuery }: DatabaseOptions): mariadb.Pool {
     connectionLimit: poolSize,
     minimumIdle: Math.min(2, poolSize),
     idleTimeout: 300,
-    acquireTimeout: WAIT_MS,
+    acquireTimeout: ACQUIRE_MS,
     connectTimeout: 5000,
     // MySQL's default, REPEATABLE READ, freezes what a transaction sees at its first read: a check made after
     // waiting for a lock would be stale. Set once a connection, it costs no statement in each transaction.

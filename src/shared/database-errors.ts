@@ -1,12 +1,13 @@
 /** MySQL: lock wait time-out, deadlock; MariaDB: record has changed since last read. */
 const TRANSIENT = new Set([1205, 1213, 1020])
 /** MySQL: too many connections; server shutting down, gone or lost. */
-const UNAVAILABLE = new Set([1040, 1053, 1203, 1927, 2006, 2013])
-/** Prisma: cannot reach the server, pool time-out, server closed the connection, transaction not started in time. */
+const SERVER_GONE = [1040, 1053, 1203, 1927, 2006, 2013]
+/** The driver: connection closed, socket failed, time-out, or no connection from the pool in time. */
+const LINE_GONE = [45001, 45004, 45009, 45012, 45013, 45019, 45026, 45027, 45028, 45030, 45035, 45037, 45042, 45061]
+const UNAVAILABLE = new Set([...SERVER_GONE, ...LINE_GONE])
+/** Prisma: cannot reach the server, server closed the connection, pool time-out, transaction not started in time. */
 const PRISMA_UNAVAILABLE = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028', 'P2037'])
-/** Node and the driver: nobody listens, connection reset, no connection from the pool in time, socket closed. */
-const DRIVER_UNAVAILABLE =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|ER_GET_CONNECTION_TIMEOUT|ER_SOCKET|ER_CONNECTION|ER_CMD_|ER_POOL/
+const NODE_UNAVAILABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])
 
 /** Whether the whole transaction, rolled back, is worth another try. */
 export function isTransient(err: unknown): boolean {
@@ -17,7 +18,7 @@ export function isTransient(err: unknown): boolean {
 export function isUnavailable(err: unknown): boolean {
   return some(err, (facet) => {
     const code = typeof facet.code === 'string' ? facet.code : ''
-    return PRISMA_UNAVAILABLE.has(code) || DRIVER_UNAVAILABLE.test(code) || UNAVAILABLE.has(errno(facet))
+    return PRISMA_UNAVAILABLE.has(code) || NODE_UNAVAILABLE.has(code) || UNAVAILABLE.has(errno(facet))
   })
 }
 

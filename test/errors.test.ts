@@ -1,0 +1,192 @@
+import { connect } from 'node:net'
+import bcrypt from 'bcrypt'
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import { afterAll, expect, onTestFinished, test } from 'vitest'
+import { createAdmin } from '../src/domains/auth/service.js'
+import { catalogue, type ErrorName } from '../src/shared/catalogue.js'
+import { createApp, databaseUrl, newDiner, newMobile, sql } from './helpers/app.js'
+import { openSocket } from './helpers/socket.js'
+
+const reached = new Set<string>()
+
+/** An answer of the shape of contract section 1, for the error it should be. */
+function expectFailure(error: ErrorName, status: number, body: Record<string, unknown>): void {
+  const entry = catalogue[error]
+  expect(status).toBe(entry.status)
+  expect(body).toMatchObject({
+    code: entry.code,
+    msg: entry.msg,
+    data: null,
+    error,
+    wechat_tip: entry.tip,
+    solution: entry.solution,
+    request_id: expect.stringMatching(/^[\w.-]{1,64}$/)
+  })
+  const allowed = ['code', 'msg', 'data', 'error', 'wechat_tip', 'solution', 'details', 'request_id']
+  expect(Object.keys(body).filter((key) => !allowed.includes(key))).toEqual([])
+  expect(JSON.stringify(body)).not.toMatch(/SELECT|INSERT|node_modules|\/src\/|at \w+ \(/)
+  reached.add(error)
+}
+const expectReply = (error: ErrorName, reply: LightMyRequestResponse) => {
+  expectFailure(error, reply.statusCode, reply.json())
+  expect(reply.headers['x-request-id']).toBe(reply.json().request_id)
+}
+
+const send = (app: FastifyInstance, url: string, payload?: string | object, headers: Record<string, string> = {}) =>
+  app.inject({ method: 'POST', url, headers, ...(payload === undefined ? {} : { payload }) })
+
+test('what is wrong with a request', async () => {
+  const app = await createApp({ config: { BODY_LIMIT: 1024 } })
+  const json = { 'content-type': 'application/json' }
+  for (const mobile of ['12812345678', '1381234567', '138123456789', 'abc', '', 13812345678, null]) {
+    const reply = await send(app, '/api/auth/send-code', { mobile })
+    expectReply('MOBILE_INVALID', reply)
+  }
+  const missing = await send(app, '/api/auth/login', { mobile: newMobile() })
+  expectReply('VALIDATION_FAILED', missing)
+  expect(missing.json().details).toEqual([{ field: 'code', message: expect.any(String) }])
+  expectReply('VALIDATION_FAILED', await send(app, '/api/auth/login', '', json))
+  expectReply('VALIDATION_FAILED', await send(app, '/api/auth/login'))
+  expectReply('CODE_INVALID', await send(app, '/api/auth/login', { mobile: newMobile(), code: '123456' }))
+  expectReply('BODY_MALFORMED', await send(app, '/api/auth/login', '{"mobile":', json))
+  expectReply('BODY_MALFORMED', await send(app, '/api/auth/login', '{"__proto__":{"a":1}}', json))
+  expectReply('BODY_TOO_LARGE', await send(app, '/api/auth/login', `"${'x'.repeat(2000)}"`, json))
+  expectReply('MEDIA_TYPE_UNSUPPORTED', await send(app, '/api/auth/login', '<a/>', { 'content-type': 'text/xml' }))
+  expectReply('NOT_FOUND', await send(app, '/api/nothing'))
+  expectReply('NOT_FOUND', await app.inject({ method: 'DELETE', url: '/api/auth/login' }))
+  expectReply('NOT_FOUND', await app.inject({ method: 'GET', url: '/' }))
+  const undecodable = await app.inject({ method: 'GET', url: '/api/%zz' })
+  expectFailure('BODY_MALFORMED', undecodable.statusCode, undecodable.json())
+})
+
+test('who may not', async () => {
+  const app = await createApp()
+  const diner = await newDiner(app)
+  expectReply('TOKEN_MISSING', await send(app, '/api/lottery/draw'))
+  expectReply('TOKEN_INVALID', await send(app, '/api/lottery/draw', {}, { authorization: 'Bearer x' }))
+  expectReply('FORBIDDEN', await diner.post('/api/lottery/draw', { userId: diner.userId + 1 }))
+  await app.db.user.update({ where: { userId: diner.userId }, data: { status: 'banned' } })
+  app.bus.publish({ kind: 'user_changed', userId: diner.userId })
+  expectReply('ACCOUNT_DISABLED', await diner.get('/api/lottery/config'))
+
+  const username = `admin${newMobile()}`
+  const passwordHash = await bcrypt.hash('right', 4)
+  await app.tx((tx) =>
+    createAdmin(tx, { username, passwordHash, mobile: newMobile(), newUserPoints: 0, now: new Date() })
+  )
+  for (let time = 0; time < 3; time += 1) {
+    expectReply('ADMIN_LOGIN_FAILED', await send(app, '/api/auth/admin-login', { username, password: 'wrong' }))
+  }
+  expectReply('ADMIN_LOCKED', await send(app, '/api/auth/admin-login', { username, password: 'right' }))
+})
+
+test('what the wheel refuses', async () => {
+  const app = await createApp()
+  const diner = await newDiner(app, { points: 5000 })
+  const draw = (body: object, headers: Record<string, string> = {}) => diner.post('/api/lottery/draw', body, headers)
+  expectReply('PRICE_CHANGED', await draw({ costPoints: 1 }))
+  await draw({ draw_type: 'ten' }, { 'idempotency-key': 'k' })
+  expectReply('IDEMPOTENCY_CONFLICT', await draw({}, { 'idempotency-key': 'k' }))
+  for (let time = 0; time < 4; time += 1) await draw({ draw_type: 'ten' })
+  expectReply('DRAW_LIMIT_REACHED', await draw({}))
+  const poor = await newDiner(app, { points: 99 })
+  const reply = await poor.post('/api/lottery/draw')
+  expectReply('POINTS_INSUFFICIENT', reply)
+  expect(reply.json().details).toEqual({ required: 100, current: 99, shortage: 1 })
+
+  await sql('UPDATE lottery_config SET is_active = 0')
+  const closed = await createApp()
+  expectReply('LOTTERY_CLOSED', await (await newDiner(closed)).post('/api/lottery/draw'))
+  await sql('UPDATE lottery_config SET is_active = 1, pity_prize_id = 9')
+  const broken = await createApp()
+  expectReply('LOTTERY_NOT_READY', await (await newDiner(broken)).post('/api/lottery/draw'))
+  await sql('UPDATE lottery_config SET pity_prize_id = 2')
+})
+
+test('what fails on our side', async () => {
+  const sms = { sendCode: async () => Promise.reject(new Error('gateway down')) }
+  const app = await createApp({ sms, config: { RATE_LIMIT: true, RATE_LIMIT_SEND_CODE: 1 } })
+  expectReply('SMS_UNAVAILABLE', await send(app, '/api/auth/send-code', { mobile: newMobile() }))
+  const limited = await send(app, '/api/auth/send-code', { mobile: newMobile() })
+  expectReply('RATE_LIMITED', limited)
+  expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0)
+
+  const broken = await createApp({ randomInt: () => Number.NaN })
+  const diner = await newDiner(await createApp())
+  const headers = { authorization: `Bearer ${diner.access}` }
+  expectReply('INTERNAL', await send(broken, '/api/lottery/draw', {}, headers))
+})
+
+test('a database that is gone is 5002, and comes back without a restart', async () => {
+  // A proxy of our own in front of the database, so that it can be cut.
+  const { createProxy } = await import('./helpers/proxy.js')
+  const proxy = await createProxy(new URL(databaseUrl()))
+  onTestFinished(() => proxy.close())
+  const app = await createApp({ config: { DATABASE_URL: proxy.url, DB_POOL: 3 } })
+  const diner = await newDiner(app)
+  proxy.cut()
+  expectReply('DATABASE_UNAVAILABLE', await diner.get('/api/user/info'))
+  expectReply('DATABASE_UNAVAILABLE', await diner.post('/api/lottery/draw'))
+  const health = await app.inject('/health')
+  expect([health.statusCode, health.json().status, health.json().checks.db.status]).toEqual([
+    503,
+    'unhealthy',
+    'unhealthy'
+  ])
+  expect((await app.inject('/health/ready')).statusCode).toBe(503)
+  expect((await app.inject('/health/live')).statusCode).toBe(200)
+  proxy.restore()
+  const { until } = await import('./helpers/app.js')
+  await until(async () => (await diner.post('/api/lottery/draw')).statusCode === 200)
+  expect((await app.inject('/health')).json().status).toBe('healthy')
+})
+
+test('a full house and a stranger are refused before the upgrade', async () => {
+  const app = await createApp({ config: { WS_MAX_CONNECTIONS: 1, PORT: 0 } })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const [one, two] = [await newDiner(app), await newDiner(app)]
+  const first = await openSocket(app, one.access)
+  const full = await openSocket(app, two.access).catch((refused) => refused)
+  expectFailure('OVERLOADED', full.status, full.body)
+  expect(Number(full.headers['retry-after'])).toBeGreaterThan(0)
+  for (const [token, error] of [
+    [undefined, 'TOKEN_MISSING'],
+    ['x', 'TOKEN_INVALID'],
+    [one.refresh, 'TOKEN_INVALID']
+  ] as const) {
+    const refused = await openSocket(app, token).catch((err) => err)
+    expectFailure(error, refused.status, refused.body)
+  }
+  const plain = await app.inject({ method: 'GET', url: '/ws', headers: { authorization: `Bearer ${two.access}` } })
+  expect([503, 400]).toContain(plain.statusCode)
+  first.close()
+})
+
+test('bytes that are no HTTP get an envelope too', async () => {
+  const app = await createApp()
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as { port: number }
+  const text = await new Promise<string>((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('nonsense\r\n\r\n'))
+    let answer = ''
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.on('end', () => resolve(answer))
+    socket.on('error', reject)
+  })
+  expect(text).toMatch(/^HTTP\/1\.1 400 /)
+  expectFailure('BODY_MALFORMED', 400, JSON.parse(text.slice(text.indexOf('{'))))
+})
+
+test('a request id is taken over when it is well formed, else made', async () => {
+  const app = await createApp()
+  const ask = (id: string) => app.inject({ method: 'GET', url: '/api/none', headers: { 'x-request-id': id } })
+  expect((await ask('abc-1.2')).json().request_id).toBe('abc-1.2')
+  expect((await ask('a b\u007f')).json().request_id).toMatch(/^[0-9a-f-]{36}$/)
+  expect((await ask('x'.repeat(65))).json().request_id).toMatch(/^[0-9a-f-]{36}$/)
+})
+
+afterAll(() => {
+  expect([...reached].sort()).toEqual(Object.keys(catalogue).sort())
+})
