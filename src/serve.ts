@@ -16,7 +16,11 @@ const STOP_WITHIN_MS = 10_000
 /** Builds the service and listens. */
 export async function serve(config: AppOptions['config']): Promise<Service> {
   const app = await buildApp({ config, logger: createLogger(config) })
-  const address = await app.listen({ host: config.HOST, port: config.PORT })
+  const address = await app.listen({ host: config.HOST, port: config.PORT }).catch(async (err: unknown) => {
+    // Its database connections would keep the process alive.
+    await app.close()
+    throw err
+  })
   return {
     app,
     address,

@@ -12,12 +12,29 @@ const Check = Type.Object({
 })
 type Check = { status: 'healthy' | 'unhealthy' | 'disabled'; response_time?: number }
 
-const Health = Type.Object({
-  status: StringEnum(['healthy', 'degraded', 'unhealthy']),
-  checks: Type.Object({ app: Check, db: Check, redis: Check, storage: Check, websocket: Check }),
-  timestamp: DateTime
-})
-const Alive = Type.Object({ status: Type.String() })
+const Health = Type.Object(
+  {
+    status: StringEnum(['healthy', 'degraded', 'unhealthy']),
+    checks: Type.Object({ app: Check, db: Check, redis: Check, storage: Check, websocket: Check }),
+    timestamp: DateTime
+  },
+  {
+    examples: [
+      {
+        status: 'healthy',
+        checks: {
+          app: { status: 'healthy', response_time: 0 },
+          db: { status: 'healthy', response_time: 1.2 },
+          redis: { status: 'disabled' },
+          storage: { status: 'disabled' },
+          websocket: { status: 'healthy', response_time: 0 }
+        },
+        timestamp: '2026-11-22T12:00:00.000Z'
+      }
+    ]
+  }
+)
+const Alive = Type.Object({ status: Type.String() }, { examples: [{ status: 'ready' }] })
 
 async function timed(probe: () => Promise<unknown>): Promise<Check> {
   const start = performance.now()

@@ -39,10 +39,16 @@ export function pagination({ page, limit }: { page: number; limit: number }, tot
   return { total, page, limit, total_pages: Math.ceil(total / limit) }
 }
 
-/** The envelope of a success (contract section 1). */
-export function ok<T extends TSchema>(data: T, example?: Static<T> | null) {
-  const examples = example === undefined ? {} : { examples: [{ code: 0, msg: 'success', data: example }] }
-  return Type.Object({ code: Type.Integer(), msg: Type.String(), data }, { description: 'Success', ...examples })
+/**
+ * The envelope of a success (contract section 1).
+ * @param example for the documentation; kept as it looks on the wire, where a Date is text
+ */
+export function ok<T extends TSchema>(data: T, example: Static<T>) {
+  const envelope: unknown = JSON.parse(JSON.stringify(success(example)))
+  return Type.Object(
+    { code: Type.Integer(), msg: Type.String(), data },
+    { description: 'Success', examples: [envelope] }
+  )
 }
 
 /** What a handler returns for {@link ok}. */

@@ -3,9 +3,9 @@ import { Id } from '../../shared/schemas.js'
 import { UserInfo } from '../user/schemas.js'
 
 /** Its pattern has a refusal of its own, MOBILE_INVALID: see the error handler. */
-export const Mobile = Type.String({ pattern: '^1[3-9]\\d{9}$', maxLength: 11, examples: ['13812345678'] })
+export const Mobile = Type.String({ pattern: '^1[3-9]\\d{9}$', maxLength: 11 })
 
-export const SendCodeBody = Type.Object({ mobile: Mobile })
+export const SendCodeBody = Type.Object({ mobile: Mobile }, { examples: [{ mobile: '13812345678' }] })
 
 export const SentCode = Type.Object({
   expires_in: Type.Integer({ description: 'seconds' }),
@@ -13,10 +13,10 @@ export const SentCode = Type.Object({
 })
 export type SentCode = Static<typeof SentCode>
 
-export const LoginBody = Type.Object({
-  mobile: Mobile,
-  code: Type.String({ minLength: 1, maxLength: 16, examples: ['123456'] })
-})
+export const LoginBody = Type.Object(
+  { mobile: Mobile, code: Type.String({ minLength: 1, maxLength: 16 }) },
+  { examples: [{ mobile: '13812345678', code: '123456' }] }
+)
 
 export const Tokens = Type.Object({
   access_token: Type.String(),
@@ -27,18 +27,19 @@ export type Tokens = Static<typeof Tokens>
 
 export const Login = Type.Composite([Tokens, Type.Object({ is_new_user: Type.Boolean(), user_info: UserInfo })])
 
-export const AdminLoginBody = Type.Object({
-  username: Type.String({ minLength: 1, maxLength: 50 }),
-  password: Type.String({ minLength: 1, maxLength: 72 })
-})
+export const AdminLoginBody = Type.Object(
+  { username: Type.String({ minLength: 1, maxLength: 50 }), password: Type.String({ minLength: 1, maxLength: 72 }) },
+  { examples: [{ username: 'manager', password: 'correct horse battery' }] }
+)
 
 export const AdminLogin = Type.Composite([
   Login,
   Type.Object({ admin_info: Type.Object({ admin_id: Id, username: Type.String(), role: Type.String() }) })
 ])
 
-export const RefreshBody = Type.Object({
-  refresh_token: Type.Optional(Type.String({ maxLength: 2048, description: 'or as Bearer token' }))
-})
+export const RefreshBody = Type.Object(
+  { refresh_token: Type.Optional(Type.String({ maxLength: 2048, description: 'or as Bearer token' })) },
+  { examples: [{ refresh_token: 'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…' }] }
+)
 
 export const TokenCheck = Type.Object({ valid: Type.Boolean(), user_info: Type.Optional(UserInfo) })

@@ -68,16 +68,19 @@ export const LotteryConfig = Type.Object({
 })
 export type LotteryConfig = Static<typeof LotteryConfig>
 
-export const DrawBody = Type.Object({
-  draw_type: Type.Optional(
-    StringEnum(['single', 'triple', 'five', 'quintuple', 'ten', 'decade'], { description: 'default single' })
-  ),
-  count: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 10, description: '1, 3, 5 or 10; must agree with draw_type' })
-  ),
-  userId: Type.Optional(Type.Integer({ minimum: 1, description: "must be the token's user" })),
-  costPoints: Type.Optional(Type.Integer({ minimum: 0, description: 'the price of one draw as the client knows it' }))
-})
+export const DrawBody = Type.Object(
+  {
+    draw_type: Type.Optional(
+      StringEnum(['single', 'triple', 'five', 'quintuple', 'ten', 'decade'], { description: 'default single' })
+    ),
+    count: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 10, description: '1, 3, 5 or 10; must agree with draw_type' })
+    ),
+    userId: Type.Optional(Type.Integer({ minimum: 1, description: "must be the token's user" })),
+    costPoints: Type.Optional(Type.Integer({ minimum: 0, description: 'the price of one draw as the client knows it' }))
+  },
+  { examples: [{ draw_type: 'ten', count: 10, costPoints: 100 }] }
+)
 export type DrawBody = Static<typeof DrawBody>
 
 const DrawnPrize = Type.Object({

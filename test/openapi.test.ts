@@ -1,0 +1,166 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { buildApp } from '../src/app.js'
+import { catalogue } from '../src/shared/catalogue.js'
+import { createApp, testConfig } from './helpers/app.js'
+
+/** The routes of the contract that are built; each later part of the product adds its own. */
+const ROUTES = `
+GET /health
+GET /health/live
+GET /health/ready
+GET /ws
+POST /api/auth/send-code
+POST /api/auth/login
+POST /api/auth/admin-login
+POST /api/auth/refresh
+GET /api/auth/verify-token
+POST /api/auth/logout
+GET /api/lottery/config
+POST /api/lottery/draw
+GET /api/lottery/records
+GET /api/lottery/statistics
+GET /api/lottery/pity-status
+GET /api/user/info
+GET /api/user/points-records
+`
+  .trim()
+  .split('\n')
+
+interface Media {
+  schema: object
+  examples?: Record<string, { value: unknown }>
+  example?: unknown
+}
+interface Operation {
+  summary?: string
+  security?: object[]
+  requestBody?: { content: Record<string, Media> }
+  responses: Record<string, { description: string; content?: Record<string, Media> }>
+}
+interface Document {
+  openapi: string
+  info: { description: string }
+  paths: Record<string, Record<string, Operation>>
+}
+
+let document: Document
+beforeAll(async () => {
+  const app = await buildApp({ config: testConfig() })
+  document = (await app.inject('/api/docs/json')).json()
+  await app.close()
+})
+
+const operations = () =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, path, operation }))
+  )
+
+describe('the OpenAPI document', () => {
+  test('is 3.1, and has every route of the contract that is built, and no other', () => {
+    expect(document.openapi).toMatch(/^3\.1\./)
+    expect(
+      operations()
+        .map(({ name }) => name)
+        .sort()
+    ).toEqual([...ROUTES].sort())
+  })
+
+  test('gives every route a summary, and every body and answer an example that fits its schema', () => {
+    const ajv = new Ajv2020({ strict: false })
+    addFormats.default(ajv)
+    for (const { name, operation } of operations()) {
+      expect(operation.summary, name).toBeTruthy()
+      const described = [['body', operation.requestBody] as const, ...Object.entries(operation.responses)]
+      for (const [status, part] of described) {
+        if (part === undefined) continue
+        const media = part.content?.['application/json']
+        const examples = media?.examples ? Object.values(media.examples).map(({ value }) => value) : [media?.example]
+        expect(examples.length, `${name} ${status}`).toBeGreaterThan(0)
+        for (const example of examples) {
+          expect(example, `${name} ${status}`).toBeDefined()
+          const fits = ajv.compile(media?.schema ?? {})
+          expect(fits(JSON.parse(JSON.stringify(example))), `${name} ${status}: ${JSON.stringify(fits.errors)}`).toBe(
+            true
+          )
+        }
+      }
+    }
+  })
+
+  test('lists every refusal of the catalogue at its head, and names on each route those it can answer with', () => {
+    for (const [name, entry] of Object.entries(catalogue)) {
+      expect(document.info.description).toContain(`| ${entry.status} | ${entry.code} | ${name} |`)
+    }
+    const draw = document.paths['/api/lottery/draw']?.post?.responses
+    expect(draw?.['409']?.description).toContain('POINTS_INSUFFICIENT')
+    expect(draw?.['401']?.description).toContain('TOKEN_MISSING')
+    expect(draw?.['429']?.description).toContain('RATE_LIMITED')
+  })
+
+  test('says which routes want a token', () => {
+    const open = operations()
+      .filter(({ operation }) => operation.security === undefined)
+      .map(({ name }) => name)
+    expect(open.sort()).toEqual([
+      'GET /api/auth/verify-token',
+      'GET /health',
+      'GET /health/live',
+      'GET /health/ready',
+      'GET /ws',
+      'POST /api/auth/admin-login',
+      'POST /api/auth/login',
+      'POST /api/auth/refresh',
+      'POST /api/auth/send-code'
+    ])
+  })
+})
+
+test('every route that does not say it is public wants a token', async () => {
+  const app = await createApp()
+  for (const { path, name, operation } of operations().filter(({ path }) => path.startsWith('/api/'))) {
+    const [method = 'GET'] = name.split(' ')
+    const reply = await app.inject({ method: method as 'GET', url: path })
+    expect([name, reply.json().error === 'TOKEN_MISSING']).toEqual([
+      name,
+      operation.security !== undefined || path === '/api/auth/refresh'
+    ])
+  }
+})
+
+test('the page is there without a token, and gone in production unless asked for', async () => {
+  const page = await (await createApp()).inject('/api/docs')
+  expect([page.statusCode, page.headers['content-type']]).toEqual([200, expect.stringContaining('text/html')])
+  const production = await createApp({ config: { NODE_ENV: 'production' } })
+  expect((await production.inject('/api/docs/json')).json().error).toBe('NOT_FOUND')
+  const asked = await createApp({ config: { NODE_ENV: 'production', DOCS: true } })
+  expect((await asked.inject('/api/docs/json')).statusCode).toBe(200)
+})
+
+test('security headers are those of the contract; CORS is open in development and a list in production, never with credentials', async () => {
+  const app = await createApp()
+  const from = { origin: 'https://evil.example' }
+  const reply = await app.inject({ method: 'GET', url: '/api/auth/verify-token', headers: from })
+  expect(reply.headers).toMatchObject({
+    'cross-origin-resource-policy': 'cross-origin',
+    'x-frame-options': 'DENY',
+    'x-content-type-options': 'nosniff',
+    'access-control-allow-origin': '*'
+  })
+  expect(reply.headers['content-security-policy']).toBeUndefined()
+  expect(reply.headers['access-control-allow-credentials']).toBeUndefined()
+  const production = await createApp({ config: { NODE_ENV: 'production' } })
+  const ask = (origin: string) =>
+    production.inject({ method: 'GET', url: '/api/auth/verify-token', headers: { origin } })
+  expect((await ask('https://evil.example')).headers['access-control-allow-origin']).toBeUndefined()
+  expect((await ask('https://servicewechat.com')).headers['access-control-allow-origin']).toBe(
+    'https://servicewechat.com'
+  )
+  const preflight = await app.inject({
+    method: 'OPTIONS',
+    url: '/api/lottery/draw',
+    headers: { ...from, 'access-control-request-method': 'POST', 'access-control-request-headers': 'idempotency-key' }
+  })
+  expect(preflight.statusCode).toBe(204)
+})

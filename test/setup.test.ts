@@ -1,0 +1,132 @@
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { claimInstance, findInstance } from '../scripts/lib/instance.js'
+import { databaseUrl, until } from './helpers/app.js'
+import { runScript, type ScriptRun, startScript } from './helpers/script.js'
+
+/** An empty data folder, removed with all that was started on it. */
+async function dataFolder(): Promise<string> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'lottery-setup-'))
+  onTestFinished(async () => {
+    const owner = await findInstance(dir)
+    if (owner !== undefined && owner.pid !== process.pid) process.kill(owner.pid, 'SIGKILL')
+    await until(() => !databaseRuns(dir))
+    await rm(dir, { recursive: true, force: true })
+  })
+  return dir
+}
+
+/** Whether the private server of a data folder is alive. */
+function databaseRuns(dir: string): boolean {
+  try {
+    const pid = readFileSync(path.join(dir, 'mariadb/mariadbd.pid'), 'utf8').trim()
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(dir)
+  } catch {
+    return false
+  }
+}
+
+const addressIn = (run: ScriptRun) => /Service\s+(http:\/\/\S+)/.exec(run.stdout)?.[1]
+async function started(env: Record<string, string>): Promise<ScriptRun & { address: string }> {
+  const run = startScript('start', env)
+  onTestFinished(() => {
+    run.child.kill('SIGKILL')
+  })
+  await until(() => addressIn(run) !== undefined || run.code !== null)
+  expect(run.code, run.stderr).toBeNull()
+  return Object.assign(run, { address: addressIn(run) ?? '' })
+}
+
+test('npm start makes everything ready, a second one beside it says so, SIGINT stops both, and a kill leaves nothing in the way', async () => {
+  const dir = await dataFolder()
+  const env = { DATA_DIR: dir, PORT: '0' }
+
+  const first = await started(env)
+  expect(first.stderr).toContain('applied migration 20261122000000_init')
+  expect(first.stdout).toContain('/api/docs')
+  expect(first.stdout).toContain('13900000001')
+  expect(first.stdout).toContain('admin:create')
+  expect((await fetch(`${first.address}/health`)).status).toBe(200)
+
+  const second = await runScript('start', env)
+  expect(second.code).toBe(1)
+  expect(second.stderr).toContain(`already runs at ${first.address}`)
+  expect(second.stderr).toContain(`process ${first.child.pid}`)
+
+  const admin = await runScript('admin-create', env, [
+    '--username',
+    'boss',
+    '--password',
+    'long enough',
+    '--mobile',
+    '13900000002'
+  ])
+  expect(admin.code, admin.stderr).toBe(0)
+  const entered = await fetch(`${first.address}/api/auth/admin-login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username: 'boss', password: 'long enough' })
+  })
+  const { data: session } = (await entered.json()) as { data: { access_token: string } }
+  const tour = await runScript('demo', env)
+  expect(tour.code, tour.stderr + tour.stdout).toBe(0)
+  expect(tour.stdout).toContain('Everything agrees')
+
+  first.child.kill('SIGINT')
+  await until(() => first.code !== null)
+  expect(first.code).toBe(0)
+  expect(databaseRuns(dir)).toBe(false)
+
+  const third = await started(env)
+  expect(third.stderr).not.toContain('applied migration')
+  // Secrets and data are those of the first start: its token still holds.
+  const info = await fetch(`${third.address}/api/user/info`, {
+    headers: { authorization: `Bearer ${session.access_token}` }
+  })
+  expect(info.status).toBe(200)
+  third.child.kill('SIGKILL')
+  await until(() => third.code !== null)
+
+  const fourth = await started(env)
+  expect((await fetch(`${fourth.address}/health`)).status).toBe(200)
+  fourth.child.kill('SIGTERM')
+  await until(() => fourth.code !== null)
+  expect(fourth.code).toBe(0)
+})
+
+test('with DATABASE_URL it uses that server and starts none; a port that is taken is named', async () => {
+  const dir = await dataFolder()
+  const env = { DATA_DIR: dir, DATABASE_URL: databaseUrl() }
+  const run = await started({ ...env, PORT: '0' })
+  expect(run.stderr).toContain('using the database')
+  expect(databaseRuns(dir)).toBe(false)
+  const { port } = new URL(run.address)
+  const other = await runScript('start', { ...env, PORT: port })
+  expect(other.code).toBe(1)
+  expect(other.stderr).toContain(`Port ${port} on 127.0.0.1 is taken`)
+})
+
+test('settings that do not hold are all named, and nothing starts', async () => {
+  const dir = await dataFolder()
+  const run = await runScript('start', { DATA_DIR: dir, NODE_ENV: 'production', PORT: 'x' })
+  expect(run.code).toBe(1)
+  for (const name of ['PORT', 'JWT_SECRET', 'ENCRYPTION_KEY', 'DATABASE_URL', 'SMS_PROVIDER'])
+    expect(run.stderr).toContain(name)
+  expect(databaseRuns(dir)).toBe(false)
+})
+
+test('a data folder has one owner; its claim ends with the process, and a leftover does not block', async () => {
+  const dir = await dataFolder()
+  const first = await claimInstance(dir)
+  if (!('claim' in first)) throw new Error('the folder is ours')
+  first.claim.publish({ address: 'http://somewhere' })
+  expect(await claimInstance(dir)).toEqual({ owner: { pid: process.pid, address: 'http://somewhere' } })
+  await first.claim.release()
+  expect(await findInstance(dir)).toBeUndefined()
+  const again = await claimInstance(dir)
+  expect('claim' in again).toBe(true)
+  if ('claim' in again) await again.claim.release()
+})

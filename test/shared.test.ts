@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest'
+import { canonical, keyedRequest } from '../src/domains/idempotency/rules.js'
+import { newCode } from '../src/domains/voucher/rules.js'
+import { withoutSecrets } from '../src/logger.js'
+import { connectionOptions } from '../src/shared/connection.js'
+import { isTransient, isUnavailable } from '../src/shared/database-errors.js'
+import { maskMobile } from '../src/shared/mask.js'
+import { padded } from '../src/shared/sql.js'
+import { businessDay, rate } from '../src/shared/time.js'
+import { createVault } from '../src/shared/vault.js'
+
+describe('the vault', () => {
+  const vault = createVault('ab'.repeat(32))
+
+  test('opens what it sealed, never seals the same way twice, and says under which key', () => {
+    const [one, two] = [vault.encrypt('中文 text'), vault.encrypt('中文 text')]
+    expect(one).not.toBe(two)
+    expect(vault.decrypt(one)).toBe('中文 text')
+    expect(one.split('.')[0]).toMatch(/^[0-9a-f]{8}$/)
+    expect(vault.decrypt(vault.encrypt(''))).toBe('')
+  })
+
+  test('refuses what was altered, and what another key sealed', () => {
+    const sealed = vault.encrypt('text')
+    const [id = '', body = ''] = sealed.split('.')
+    const bytes = Buffer.from(body, 'base64url')
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1
+    expect(() => vault.decrypt(`${id}.${bytes.toString('base64url')}`)).toThrow()
+    expect(() => createVault('cd'.repeat(32)).decrypt(sealed)).toThrow(/encrypted under the key/)
+  })
+
+  test('hashes differ by purpose and by key', () => {
+    expect(vault.hmac('a', 'x')).toBe(vault.hmac('a', 'x'))
+    expect(
+      new Set([vault.hmac('a', 'x'), vault.hmac('b', 'x'), createVault('cd'.repeat(32)).hmac('a', 'x')]).size
+    ).toBe(3)
+  })
+})
+
+test('a keyed request is the same whatever the order of its fields, and another on another route', () => {
+  expect(canonical({ b: [{ d: 1, c: 2 }], a: null })).toBe(canonical({ a: null, b: [{ c: 2, d: 1 }] }))
+  const hash = (route: string, body: object) => keyedRequest('k', route, body)?.hash
+  expect(hash('r', { a: 1, b: 2 })).toBe(hash('r', { b: 2, a: 1 }))
+  expect(hash('r', { a: 1 })).not.toBe(hash('r', { a: 2 }))
+  expect(hash('r', { a: 1 })).not.toBe(hash('s', { a: 1 }))
+  expect(keyedRequest(undefined, 'r', {})).toBeUndefined()
+})
+
+test('lists in statements are padded to a few lengths with their last element', () => {
+  expect(padded([7])).toEqual([7])
+  expect(padded([1, 2])).toEqual([1, 2, 2, 2])
+  expect(padded(Array.from({ length: 65 }, (_, index) => index))).toHaveLength(256)
+  expect(() => padded([])).toThrow()
+  expect(() => padded(Array(257).fill(1))).toThrow()
+})
+
+test('the business day starts at midnight where the restaurant is', () => {
+  expect(businessDay(new Date('2026-11-22T15:59:59.999Z'), 'Asia/Shanghai')).toBe('2026-11-22')
+  expect(businessDay(new Date('2026-11-22T16:00:00.000Z'), 'Asia/Shanghai')).toBe('2026-11-23')
+  expect(businessDay(new Date('2026-12-31T23:30:00.000Z'), 'UTC')).toBe('2026-12-31')
+})
+
+test('rates are fractions to four decimals', () => {
+  expect([rate(1, 3), rate(0, 0), rate(2, 2)]).toEqual([0.3333, 0, 1])
+})
+
+test('voucher codes have no look-alikes', () => {
+  let next = 0
+  const code = newCode((below) => next++ % below)
+  expect(code).toMatch(/^[^0OQo1IlL5S2Z8B]{12}$/)
+  expect(newCode((below) => below - 1)).toHaveLength(12)
+})
+
+test('mobiles are masked, and secrets are cut out of addresses', () => {
+  expect(maskMobile('13812345678')).toBe('138****5678')
+  expect(maskMobile('1381')).toBe('***')
+  expect(withoutSecrets('/ws?a=1&token=abc.def&b=2')).toBe('/ws?a=1&token=[redacted]&b=2')
+  expect(withoutSecrets('/x?access_token=abc')).toBe('/x?access_token=[redacted]')
+})
+
+test('a database address is read, and its password never repeated', () => {
+  expect(connectionOptions('mysql://us%40er:p%3Aw@db.example:3307/name?ssl=true')).toMatchObject({
+    host: 'db.example',
+    port: 3307,
+    user: 'us@er',
+    password: 'p:w',
+    database: 'name',
+    ssl: true
+  })
+  expect(() => connectionOptions('postgres://u:secret@h/d')).toThrow(expect.not.stringContaining('secret'))
+})
+
+test('errors of the database are told apart at whatever depth Prisma put them', () => {
+  const wrapped = (cause: object) => ({ code: 'P2010', meta: { driverAdapterError: { cause } } })
+  for (const code of [1205, 1213, 1020]) expect(isTransient(wrapped({ originalCode: String(code) }))).toBe(true)
+  expect(isTransient({ code: 'P2034' })).toBe(true)
+  expect(isTransient(wrapped({ originalCode: '1062' }))).toBe(false)
+  expect(isUnavailable(wrapped({ originalCode: '45028' }))).toBe(true)
+  expect(isUnavailable({ code: 'EPIPE' })).toBe(true)
+  expect(isUnavailable(new Error('other'))).toBe(false)
+})
