@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 process.chdir(root)
@@ -115,8 +115,8 @@ async function script(name) {
   prepare()
   build()
   if (existsSync('.env')) process.loadEnvFile('.env')
-  const { main } = await import(path.join(root, 'dist', 'scripts', `${name}.js`))
-  await main(process.argv.slice(3))
+  const { runTask } = await import(pathToFileURL(path.join(root, 'dist/scripts/cli.js')).href)
+  await runTask(name, process.argv.slice(3))
 }
 
 const task = process.argv[2] ?? ''

@@ -1,0 +1,19 @@
+import { Fault } from './lib/print.js'
+
+/** The tasks of this project, each loaded when it is asked for. */
+const tasks: Record<string, () => Promise<{ main(args: string[]): Promise<void> }>> = {
+  start: () => import('./start.js'),
+  demo: () => import('./demo.js'),
+  migrate: () => import('./migrate.js'),
+  reconcile: () => import('./reconcile.js'),
+  'admin-create': () => import('./admin-create.js'),
+  studio: () => import('./studio.js')
+}
+
+/** Runs a task in this process: `npm run …` comes here through scripts/run.mjs, the image through task.js. */
+export async function runTask(name: string, args: string[]): Promise<void> {
+  const load = tasks[name]
+  if (load === undefined) throw new Fault(`Unknown task "${name}". There are: ${Object.keys(tasks).join(', ')}.`)
+  const { main } = await load()
+  await main(args)
+}
