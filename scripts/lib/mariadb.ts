@@ -75,14 +75,15 @@ function installByApt(): void {
   const root = process.getuid?.() === 0
   if (!root && !canRun('sudo', ['-n', 'true'])) throw new Fault(CHOICES)
   say(`installing MariaDB (apt-get install ${PACKAGES.join(' ')})`)
-  const apt = (...args: string[]) => {
+  const apt = (errors: 'ignore' | 'inherit', ...args: string[]) => {
     const env = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', ...args]
     const [command = '', ...rest] = root ? env : ['sudo', '-n', ...env]
-    return spawnSync(command, rest, { stdio: ['ignore', 'ignore', 'inherit'] }).status === 0
+    return spawnSync(command, rest, { stdio: ['ignore', 'ignore', errors] }).status === 0
   }
-  const install = () => apt('install', '-y', '--no-install-recommends', ...PACKAGES)
-  // The package list may be missing or old: then fetch it and try again.
-  if (!install() && !(apt('update') && install())) throw new Fault(CHOICES)
+  const install = ['install', '-y', '--no-install-recommends', ...PACKAGES]
+  // The package list may be missing or old: then fetch it and try again, and only then show what is wrong.
+  if (apt('ignore', ...install)) return
+  if (!(apt('inherit', 'update') && apt('inherit', ...install))) throw new Fault(CHOICES)
 }
 
 async function freePort(): Promise<number> {
