@@ -1,11 +1,9 @@
-import path from 'node:path'
 import pc from 'picocolors'
 import type { Config } from '../src/config.js'
 import { onSignal, type Service, serve } from '../src/serve.js'
-import { DATABASE_NAME } from './lib/database.js'
+import { type OpenDatabase, openDatabase, openEmbedded } from './lib/database.js'
 import { SAMPLE_MERCHANT } from './lib/first-data.js'
 import { type Claim, claimInstance } from './lib/instance.js'
-import { startPrivateServer } from './lib/mariadb.js'
 import { Fault, guarded, say } from './lib/print.js'
 import { readSettings } from './lib/settings.js'
 import { bringUpToDate } from './migrate.js'
@@ -29,8 +27,7 @@ export interface Running {
 
 /** @throws Fault when another start has the same data folder, or the port is taken */
 export async function start(config: Config, { quiet = false } = {}): Promise<Running> {
-  const { claim, url, stopDatabase } =
-    config.DATABASE_URL === undefined ? await embeddedDatabase(config) : await givenDatabase(config.DATABASE_URL)
+  const { claim, url, close } = await database(config)
   try {
     await bringUpToDate(url, config)
     const service = await listen({ ...config, DATABASE_URL: url })
@@ -40,28 +37,22 @@ export async function start(config: Config, { quiet = false } = {}): Promise<Run
       service,
       async stop() {
         await service.stop()
-        await stopDatabase()
+        await close()
       }
     }
   } catch (err) {
-    await stopDatabase()
+    await close()
     throw err
   }
 }
 
-interface Database {
-  readonly url: string
-  readonly claim?: Claim
-  stopDatabase(): Promise<void>
-}
-
-async function givenDatabase(url: string): Promise<Database> {
-  const { hostname, port, pathname } = new URL(url)
-  say(`using the database ${pathname.slice(1)} on ${hostname}:${port || '3306'}`)
-  return { url, stopDatabase: async () => {} }
-}
-
-async function embeddedDatabase(config: Config): Promise<Database> {
+/** The database of this start; with a claim on the data folder when it is the embedded one. */
+async function database(config: Config): Promise<OpenDatabase & { claim?: Claim }> {
+  if (config.DATABASE_URL !== undefined) {
+    const { hostname, port, pathname } = new URL(config.DATABASE_URL)
+    say(`using the database ${pathname.slice(1)} on ${hostname}:${port || '3306'}`)
+    return openDatabase(config)
+  }
   const outcome = await claimInstance(config.DATA_DIR)
   if ('owner' in outcome) {
     const { pid, address } = outcome.owner
@@ -71,29 +62,11 @@ async function embeddedDatabase(config: Config): Promise<Database> {
     )
   }
   const { claim } = outcome
-  try {
-    say('starting the embedded database')
-    const server = await startPrivateServer({
-      dir: path.join(config.DATA_DIR, 'mariadb'),
-      database: DATABASE_NAME,
-      onExit: (reason) => {
-        process.stderr.write(`The embedded database ended (${reason}). Start again: nothing committed is lost.\n`)
-        process.exit(1)
-      }
-    })
-    claim.publish({ databaseUrl: server.url })
-    return {
-      url: server.url,
-      claim,
-      async stopDatabase() {
-        await server.stop()
-        await claim.release()
-      }
-    }
-  } catch (err) {
-    await claim.release()
-    throw err
-  }
+  const embedded = await openEmbedded(claim, config.DATA_DIR, (reason) => {
+    process.stderr.write(`The embedded database ended (${reason}). Start again: nothing committed is lost.\n`)
+    process.exit(1)
+  })
+  return { ...embedded, claim }
 }
 
 async function listen(config: Config & { DATABASE_URL: string }): Promise<Service> {

@@ -4,7 +4,8 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { createAdmin } from '../src/domains/auth/service.js'
 import { catalogue, type ErrorName } from '../src/shared/catalogue.js'
-import { createApp, databaseUrl, newDiner, newMobile, sql } from './helpers/app.js'
+import { createApp, databaseUrl, newDiner, newMobile, sql, until } from './helpers/app.js'
+import { createProxy } from './helpers/proxy.js'
 import { openSocket } from './helpers/socket.js'
 
 const reached = new Set<string>()
@@ -119,7 +120,6 @@ test('what fails on our side', async () => {
 
 test('a database that is gone is 5002, and comes back without a restart', async () => {
   // A proxy of our own in front of the database, so that it can be cut.
-  const { createProxy } = await import('./helpers/proxy.js')
   const proxy = await createProxy(new URL(databaseUrl()))
   onTestFinished(() => proxy.close())
   const app = await createApp({ config: { DATABASE_URL: proxy.url, DB_POOL: 3 } })
@@ -136,7 +136,6 @@ test('a database that is gone is 5002, and comes back without a restart', async 
   expect((await app.inject('/health/ready')).statusCode).toBe(503)
   expect((await app.inject('/health/live')).statusCode).toBe(200)
   proxy.restore()
-  const { until } = await import('./helpers/app.js')
   await until(async () => (await diner.post('/api/lottery/draw')).statusCode === 200)
   expect((await app.inject('/health')).json().status).toBe('healthy')
 })

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
 import { drawAll } from '../src/domains/lottery/draw.js'
-import { RuleBook } from '../src/domains/lottery/versions.js'
 import { Outbox } from '../src/domains/realtime/bus.js'
 import type { Tx } from '../src/shared/tx.js'
-import { createApp, type Diner, ledgerFaults, newDiner, sql } from './helpers/app.js'
+import { createApp, type Diner, drawTools, ledgerFaults, newDiner, sql } from './helpers/app.js'
 
 const draw = (diner: Diner, body: object = {}, headers: Record<string, string> = {}) =>
   diner.post('/api/lottery/draw', body, headers)
@@ -96,16 +95,8 @@ test('a crash after any statement of a draw leaves nothing of it', async () => {
   const app = await createApp()
   const diner = await newDiner(app)
   const before = await tables(diner.userId)
-  const ruleBook = new RuleBook()
   const request = { userId: diner.userId, type: 'ten' as const, keyed: { key: 'crash', hash: 'f'.repeat(64) } }
-  const tools = {
-    ruleBook,
-    vault: app.vault,
-    randomInt: app.randomInt,
-    now: new Date(),
-    timeZone: 'Asia/Shanghai',
-    voucherDays: 30
-  }
+  const tools = drawTools(app)
   /** A transaction that fails once it has written `allowed` times. */
   const crashing = (tx: Tx, allowed: number): Tx => {
     let writes = 0
@@ -147,24 +138,10 @@ test('a list of requests is drawn with as many statements as one, and a bad one 
   const diners = await Promise.all([1000, 1000, 40, 1000, 1000].map((points) => newDiner(app, { points })))
   const statements = async (requests: { userId: number; type: 'single' | 'ten' }[]) => {
     queries.length = 0
-    const answers = await app.tx((tx, outbox) =>
-      drawAll(
-        tx,
-        outbox,
-        {
-          ruleBook: book,
-          vault: app.vault,
-          randomInt: app.randomInt,
-          now: new Date(),
-          timeZone: 'Asia/Shanghai',
-          voucherDays: 30
-        },
-        requests
-      )
-    )
+    const answers = await app.tx((tx, outbox) => drawAll(tx, outbox, tools, requests))
     return { answers, count: queries.filter((text) => /^(QUERY|EXECUTE)/.test(text)).length }
   }
-  const book = new RuleBook()
+  const tools = drawTools(app)
   const first = { userId: diners[0]?.userId ?? 0, type: 'single' as const }
   await statements([first])
   const one = await statements([first])

@@ -2,8 +2,18 @@ import { createHash } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../scripts/lib/migrations.js'
 import { drawAll } from '../src/domains/lottery/draw.js'
-import { RuleBook } from '../src/domains/lottery/versions.js'
-import { createApp, createSchema, databaseUrl, dropSchema, ledgerFaults, newDiner, plant, sql } from './helpers/app.js'
+import {
+  createApp,
+  createSchema,
+  databaseUrl,
+  drawTools,
+  dropSchema,
+  ledgerFaults,
+  newDiner,
+  plant,
+  sql,
+  until
+} from './helpers/app.js'
 
 /** A database of its own, for a test that changes the wheel. */
 async function ownDatabase(name: string): Promise<string> {
@@ -73,7 +83,6 @@ describe('the wheel', () => {
     expect((await diner.get('/api/user/info')).json().data.total_points).toBe(1000)
     await sql('REPLACE INTO lottery_settings SELECT * FROM kept', [], url)
     await sql('REPLACE INTO lottery_config SELECT * FROM kept_config', [], url)
-    const { until } = await import('./helpers/app.js')
     await until(async () => (await diner.post('/api/lottery/draw')).statusCode === 200)
   })
 
@@ -239,6 +248,29 @@ describe('a draw', () => {
     expect((await diner.get('/api/lottery/config')).json().data.today_draw_count).toBe(10)
   })
 
+  test('by an instance whose clock is still before midnight does not end a day that has begun', async () => {
+    const app = await createApp({ config: { JWT_EXPIRES_IN: '30d' } })
+    const diner = await newDiner(app, { points: 9000 })
+    const request = { userId: diner.userId, type: 'ten' as const }
+    const drawAt = async (time: string) => {
+      const tools = drawTools(app, { clock: () => new Date(time) })
+      const [answer] = await app.tx((tx, outbox) => drawAll(tx, outbox, tools, [request]))
+      return answer && 'draw' in answer ? answer.draw.today_count : undefined
+    }
+    expect(await drawAt('2026-11-22T15:59:59.000Z')).toBe(10)
+    expect(await drawAt('2026-11-22T16:00:00.000Z')).toBe(10)
+    expect(await drawAt('2026-11-22T15:59:59.500Z')).toBe(20)
+    expect(await drawAt('2026-11-22T16:00:01.000Z')).toBe(30)
+  })
+
+  test('under a snapshot that was altered in the table is refused', async () => {
+    const url = await ownDatabase('altered')
+    const app = await createApp({ config: { DATABASE_URL: url } })
+    const diner = await newDiner(app)
+    await sql("UPDATE lottery_rule_versions SET snapshot = REPLACE(snapshot, '0.005', '0.006')", [], url)
+    expect((await diner.post('/api/lottery/draw')).json()).toMatchObject({ code: 3001 })
+  })
+
   test('is refused for the first reason in the order of the contract: limit before balance', async () => {
     const app = await createApp()
     const diner = await newDiner(app, { points: 5000 })
@@ -259,19 +291,7 @@ describe('a draw', () => {
     const diner = await newDiner(app)
     await app.db.user.update({ where: { userId: diner.userId }, data: { status: 'banned' } })
     const [answer] = await app.tx((tx, outbox) =>
-      drawAll(
-        tx,
-        outbox,
-        {
-          ruleBook: new RuleBook(),
-          vault: app.vault,
-          randomInt: app.randomInt,
-          now: new Date(),
-          timeZone: 'Asia/Shanghai',
-          voucherDays: 30
-        },
-        [{ userId: diner.userId, type: 'single' }]
-      )
+      drawAll(tx, outbox, drawTools(app), [{ userId: diner.userId, type: 'single' }])
     )
     expect(answer).toMatchObject({ refusal: { error: 'ACCOUNT_DISABLED' } })
   })

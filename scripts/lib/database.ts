@@ -1,11 +1,11 @@
 import path from 'node:path'
 import type { Config } from '../../src/config.js'
-import { claimInstance, findInstance } from './instance.js'
+import { type Claim, claimInstance, findInstance } from './instance.js'
 import { startPrivateServer } from './mariadb.js'
 import { Fault, say } from './print.js'
 
 /** Name of the database on the embedded server. */
-export const DATABASE_NAME = 'restaurant_lottery'
+const DATABASE_NAME = 'restaurant_lottery'
 
 export interface OpenDatabase {
   readonly url: string
@@ -23,10 +23,25 @@ export async function openDatabase(config: Pick<Config, 'DATABASE_URL' | 'DATA_D
   if (running?.databaseUrl !== undefined) return { url: running.databaseUrl, close: async () => {} }
   const outcome = await claimInstance(config.DATA_DIR)
   if ('owner' in outcome) throw new Fault(`Process ${outcome.owner.pid} is just starting. Try again in a moment.`)
-  const { claim } = outcome
+  return openEmbedded(outcome.claim, config.DATA_DIR)
+}
+
+/**
+ * Starts the embedded server of a data folder that is ours, and tells others where it is. Closing it ends the claim.
+ * @param onExit called when the server ends without having been asked to
+ */
+export async function openEmbedded(
+  claim: Claim,
+  dataDir: string,
+  onExit?: (reason: string) => void
+): Promise<OpenDatabase> {
   try {
     say('starting the embedded database')
-    const server = await startPrivateServer({ dir: path.join(config.DATA_DIR, 'mariadb'), database: DATABASE_NAME })
+    const server = await startPrivateServer({
+      dir: path.join(dataDir, 'mariadb'),
+      database: DATABASE_NAME,
+      ...(onExit === undefined ? {} : { onExit })
+    })
     claim.publish({ databaseUrl: server.url })
     return {
       url: server.url,

@@ -69,8 +69,11 @@ declare module 'fastify' {
       mint(subject: TokenSubject): TokenPair
       /** The claims of a token of that kind; undefined when it is not one of ours, or has expired. */
       read(token: string, typ: Claims['typ']): Claims | undefined
-      /** @throws Refusal TOKEN_MISSING, TOKEN_INVALID or ACCOUNT_DISABLED */
-      authenticate(token: string | undefined): Promise<SignedIn>
+      /**
+       * @param claims of that token, when its signature was checked before
+       * @throws Refusal TOKEN_MISSING, TOKEN_INVALID or ACCOUNT_DISABLED
+       */
+      authenticate(token: string | undefined, claims?: Claims): Promise<SignedIn>
     }
   }
   interface FastifyRequest {
@@ -193,9 +196,9 @@ export default fp(
         }
       },
       read,
-      async authenticate(token) {
+      async authenticate(token, claims) {
         if (token === undefined) throw refuse('TOKEN_MISSING')
-        return admit(read(token, 'access'))
+        return admit(claims ?? read(token, 'access'))
       }
     })
 
@@ -228,7 +231,7 @@ export const access = fp(
     app.addHook('onRequest', async (request) => {
       const { url = '', config } = request.routeOptions
       if (!url.startsWith('/api/') || url.startsWith('/api/docs') || config.access === 'public') return
-      request.user = await app.identity.authenticate(bearerToken(request))
+      request.user = await app.identity.authenticate(bearerToken(request), request.claims)
     })
   },
   { name: 'access', dependencies: ['identity', 'rate-limit'] }

@@ -7,6 +7,8 @@ import { migrate } from '../../scripts/lib/migrations.js'
 import { withPrisma } from '../../scripts/lib/prisma.js'
 import { type AppOptions, buildApp } from '../../src/app.js'
 import { type Config, loadConfig } from '../../src/config.js'
+import type { DrawTools } from '../../src/domains/lottery/draw.js'
+import { RuleBook } from '../../src/domains/lottery/versions.js'
 import { createUser } from '../../src/domains/user/service.js'
 import { connectionOptions } from '../../src/shared/connection.js'
 
@@ -120,6 +122,13 @@ function asDiner(app: FastifyInstance, who: Pick<Diner, 'userId' | 'mobile' | 'a
     post: (url, payload, headers = {}) =>
       send({ method: 'POST', url, headers, ...(payload === undefined ? {} : { payload }) })
   }
+}
+
+/** What a draw needs besides the database, for tests that call the core itself. */
+export function drawTools(app: FastifyInstance, changes: Partial<DrawTools> = {}): DrawTools {
+  const { vault, randomInt, clock } = app
+  const fixed = { ruleBook: new RuleBook(), timeZone: 'Asia/Shanghai', voucherDays: 30 }
+  return { ...fixed, vault, randomInt: (below) => randomInt(below), clock, ...changes }
 }
 
 /** Every breach of the ledger's promises among these users (contract section 2); empty when all is well. */

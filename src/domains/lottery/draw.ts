@@ -31,7 +31,8 @@ export interface DrawTools {
   readonly ruleBook: RuleBook
   readonly vault: Vault
   readonly randomInt: (below: number) => number
-  readonly now: Date
+  /** Asked once the rows are locked: a draw happens when it gets its turn, not when it began to wait. */
+  readonly clock: () => Date
   readonly timeZone: string
   readonly voucherDays: number
 }
@@ -52,23 +53,24 @@ export async function drawAll(
   // The version is read by the locking statement itself; its rules are read once and then remembered.
   const version = seats.values().next().value?.version ?? null
   const rules = await tools.ruleBook.get(tx, version).catch(asRefusal)
+  const now = tools.clock()
 
   const answers = requests.map((request): DrawAnswer | Decided => {
     try {
       const seat = seats.get(request.userId)
       if (seat === undefined) throw refuse('ACCOUNT_DISABLED')
-      const earlier = request.keyed && answerTo<Draw>(tools.vault, request.keyed, seat, tools.now)
+      const earlier = request.keyed && answerTo<Draw>(tools.vault, request.keyed, seat, now)
       if (earlier !== undefined) return { draw: earlier, replayed: true }
       tools.ruleBook.assertReady()
       if (rules instanceof Refusal) throw rules
-      return decideRequest(tools, rules, seat, request)
+      return decideRequest(tools, rules, seat, request, now)
     } catch (err) {
       return { refusal: asRefusal(err) }
     }
   })
   const decided = answers.filter((answer): answer is Decided => 'drawId' in answer)
-  if (decided.length > 0) await writeDraws(tx, tools, decided)
-  for (const one of decided) tell(outbox, tools.now, one)
+  if (decided.length > 0) await writeDraws(tx, tools, decided, now)
+  for (const one of decided) tell(outbox, now, one)
   return answers.map((answer) => ('drawId' in answer ? { draw: answer.draw, replayed: false } : answer))
 }
 
@@ -78,12 +80,19 @@ function asRefusal(err: unknown): Refusal {
 }
 
 /** @throws Refusal */
-function decideRequest(tools: DrawTools, { version, rules }: RulesVersion, seat: Seat, request: DrawRequest): Decided {
-  const { now } = tools
+function decideRequest(
+  tools: DrawTools,
+  { version, rules }: RulesVersion,
+  seat: Seat,
+  request: DrawRequest,
+  now: Date
+): Decided {
   const draws = DRAWS[request.type]
   const cost = rules.costPoints * draws
-  const today = businessDay(now, tools.timeZone)
-  const used = dateColumn(seat.draw_day) === today ? (seat.day_count ?? 0) : 0
+  const lastDay = dateColumn(seat.draw_day) ?? ''
+  // Another instance's clock may be past midnight while ours is not: a day, once begun, does not end again.
+  const today = [businessDay(now, tools.timeZone), lastDay].sort().at(-1) ?? lastDay
+  const used = lastDay === today ? (seat.day_count ?? 0) : 0
 
   if (seat.status !== 'active' || seat.deleted_at !== null) throw refuse('ACCOUNT_DISABLED')
   if (!rules.isActive) throw refuse('LOTTERY_CLOSED')
@@ -113,6 +122,7 @@ function decideRequest(tools: DrawTools, { version, rules }: RulesVersion, seat:
     results,
     vouchers: vouchersFor(seat.user_id, results),
     pity,
+    today,
     todayCount,
     draw: {
       draw_id: drawId,

@@ -83,7 +83,7 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
         drawAll(
           tx,
           outbox,
-          { ruleBook, vault: app.vault, randomInt: app.randomInt, now: app.clock(), timeZone, voucherDays },
+          { ruleBook, vault: app.vault, randomInt: app.randomInt, clock: app.clock, timeZone, voucherDays },
           [request]
         )
       )

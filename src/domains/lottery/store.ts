@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
 import { inList, jsonRows, padded, sqlTime } from '../../shared/sql.js'
-import { businessDay } from '../../shared/time.js'
 import type { Tx } from '../../shared/tx.js'
 import { keepAnswers, type StoredAnswer } from '../idempotency/service.js'
 import { type Account, post } from '../user/ledger.js'
@@ -34,6 +33,8 @@ export interface Decided {
   readonly results: DrawResult[]
   readonly vouchers: NewVoucher[]
   readonly pity: Pity
+  /** The business day it counts for. */
+  readonly today: string
   readonly todayCount: number
   readonly draw: Draw
 }
@@ -72,24 +73,33 @@ export async function takeSeats(
 }
 
 /** One statement a table; the balances and the pity rows, both of the locked users, share theirs. */
-export async function writeDraws(tx: Tx, tools: DrawTools, decided: readonly Decided[]): Promise<void> {
-  const at = sqlTime(tools.now)
-  const today = businessDay(tools.now, tools.timeZone)
-  const pity = decided.map(({ request, pity, todayCount }) => ({ userId: request.userId, ...pity, todayCount }))
+export async function writeDraws(
+  tx: Tx,
+  { vault, voucherDays }: Pick<DrawTools, 'vault' | 'voucherDays'>,
+  decided: readonly Decided[],
+  now: Date
+): Promise<void> {
+  const at = sqlTime(now)
+  const pity = decided.map(({ request, pity, today, todayCount }) => ({
+    userId: request.userId,
+    ...pity,
+    today,
+    todayCount
+  }))
   await post(
     tx,
     decided.map(({ account }) => account),
-    tools.now,
+    now,
     {
       join: Prisma.sql`
         STRAIGHT_JOIN JSON_TABLE(${jsonRows(pity)}, '$[*]' COLUMNS (
           user_id INT PATH '$.userId', pity_count INT PATH '$.count', triggered INT PATH '$.triggered',
-          today_count INT PATH '$.todayCount'
+          today DATE PATH '$.today', today_count INT PATH '$.todayCount'
         )) AS q ON q.user_id = u.user_id
         STRAIGHT_JOIN lottery_pity AS p ON p.user_id = u.user_id`,
       set: Prisma.sql`
         p.current_count = q.pity_count, p.pity_triggered_count = q.triggered,
-        p.last_draw_time = ${at}, p.draw_day = ${today}, p.day_count = q.today_count`
+        p.last_draw_time = ${at}, p.draw_day = q.today, p.day_count = q.today_count`
     }
   )
   const draws = decided.map(({ request, drawId, cost, awarded, version, results }) => ({
@@ -143,17 +153,17 @@ export async function writeDraws(tx: Tx, tools: DrawTools, decided: readonly Dec
     ORDER BY j.n`
   await issue(
     tx,
-    tools.vault,
+    vault,
     decided.flatMap(({ vouchers }) => vouchers),
-    tools.now,
-    tools.voucherDays
+    now,
+    voucherDays
   )
   await keepAnswers(
     tx,
-    tools.vault,
+    vault,
     decided.flatMap(({ request, draw }) =>
       request.keyed === undefined ? [] : [{ userId: request.userId, request: request.keyed, answer: draw }]
     ),
-    tools.now
+    now
   )
 }

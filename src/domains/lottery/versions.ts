@@ -103,6 +103,7 @@ export class RuleBook {
     if (known !== undefined) return { version, rules: known }
     const row = await db.lotteryRuleVersion.findUnique({ where: { version } })
     if (row === null) throw refuse('LOTTERY_NOT_READY')
+    if (sha256(row.snapshot) !== row.sha256) throw refuse('LOTTERY_NOT_READY', { faults: ['the snapshot was altered'] })
     const rules = rulesFrom(row.snapshot)
     const faults = faultsOf(rules)
     if (faults.length > 0) throw refuse('LOTTERY_NOT_READY', { faults })
@@ -129,11 +130,11 @@ export class RuleBook {
     if (rules === undefined || this.#faults.length > 0) return undefined
     const last = await tx.lotteryRuleVersion.findFirst({ orderBy: { version: 'desc' } })
     const snapshot = snapshotOf(rules)
-    if (last?.snapshot === snapshot) return undefined
-    const version = (last?.version ?? 0) + 1
-    await recordVersion(tx, version, snapshot, now)
+    const isLast = last?.snapshot === snapshot
+    const version = (last?.version ?? 0) + (isLast ? 0 : 1)
+    if (!isLast) await recordVersion(tx, version, snapshot, now)
     await tx.lotteryConfig.update({ where: { id: 1 }, data: { version } })
-    return version
+    return isLast ? undefined : version
   }
 }
 
@@ -145,9 +146,12 @@ export async function recordVersion(
   now: Date,
   createdBy: number | null = null
 ): Promise<void> {
-  const sha256 = createHash('sha256').update(snapshot).digest('hex')
-  await tx.lotteryRuleVersion.create({ data: { version, snapshot, sha256, validFrom: now, createdBy } })
+  await tx.lotteryRuleVersion.create({
+    data: { version, snapshot, sha256: sha256(snapshot), validFrom: now, createdBy }
+  })
 }
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 async function rulesInTables(db: Db): Promise<Rules | undefined> {
   const config = await db.lotteryConfig.findUnique({ where: { id: 1 } })
