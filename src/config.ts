@@ -1,5 +1,5 @@
 import { parse as parseDuration } from '@lukeed/ms'
-import { type Static, type TObject, Type } from '@sinclair/typebox'
+import { FormatRegistry, type Static, type TObject, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { connectionOptions } from './shared/connection.js'
 
@@ -51,6 +51,21 @@ export const ConfigSchema = Type.Object({
     { default: 'info', description: 'trace, debug, info, warn, error, fatal or silent' }
   ),
   DOCS: Type.Optional(Type.Boolean({ description: '/api/docs on or off; unset: on, but off in production' })),
+  STORAGE: Type.Union([Type.Literal('local'), Type.Literal('s3')], {
+    default: 'local',
+    description: 'where photographs lie: local, under DATA_DIR, or s3'
+  }),
+  S3_ENDPOINT: Type.Optional(Type.String({ format: 'url', description: 'address of the S3-compatible service' })),
+  S3_REGION: Type.String({ default: 'us-east-1', description: 'its region' }),
+  S3_BUCKET: Type.Optional(Type.String({ description: 'the bucket, which must exist' })),
+  S3_ACCESS_KEY: Type.Optional(Type.String({ description: 'access key' })),
+  S3_SECRET_KEY: Type.Optional(Type.String({ description: 'secret key' })),
+  S3_PUBLIC_URL: Type.Optional(
+    Type.String({ format: 'url', description: 'where clients fetch objects, a CDN say; unset: endpoint and bucket' })
+  ),
+  PUBLIC_URL: Type.Optional(
+    Type.String({ format: 'url', description: 'where clients reach the service; unset: as the request came' })
+  ),
   SMS_PROVIDER: Type.Union([Type.Literal('console')], {
     default: 'console',
     description: 'who sends verification codes; console prints them to the log and is refused in production'
@@ -66,6 +81,19 @@ export const ConfigSchema = Type.Object({
     maximum: 100_000,
     default: 50,
     description: 'draws a day, for the first start only; later the merchant sets it'
+  }),
+  PHOTO_POINTS_RATE: Type.Integer({ minimum: 1, maximum: 1000, default: 10, description: 'points for one yuan' }),
+  MIN_POINTS_AWARD: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 50,
+    description: 'least points of a receipt'
+  }),
+  MAX_POINTS_AWARD: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 2000,
+    description: 'most points of a receipt'
   }),
   VOUCHER_DAYS: Type.Integer({ minimum: 1, maximum: 3650, default: 30, description: 'days until a voucher expires' }),
   WS_MAX_CONNECTIONS: Count(1000, 'sockets of one process'),
@@ -86,6 +114,8 @@ export const PLACEHOLDERS: ReadonlySet<string> = new Set([
   'your_jwt_secret_key_change_in_production',
   'your_32_bytes_hex_encryption_key_change_in_production'
 ])
+
+FormatRegistry.Set('url', (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))
 
 /** Thrown by {@link loadConfig}; `faults` has a line for each setting that is missing or wrong. */
 export class ConfigError extends Error {
@@ -141,6 +171,12 @@ function ownFaults(config: Config): string[] {
     if (!((parseDuration(config[name]) ?? 0) >= 1000)) faults.push(`${name} is no length of time such as 2h or 7d`)
   }
   if (!isTimeZone(config.BUSINESS_TZ)) faults.push(`BUSINESS_TZ is no time zone such as Asia/Shanghai`)
+  if (config.STORAGE === 's3') {
+    for (const name of ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY', 'S3_SECRET_KEY'] as const) {
+      if (config[name] === undefined) faults.push(`${name} is missing: STORAGE=s3 needs it`)
+    }
+  }
+  if (config.MIN_POINTS_AWARD > config.MAX_POINTS_AWARD) faults.push('MIN_POINTS_AWARD is over MAX_POINTS_AWARD')
   if (config.DATABASE_URL !== undefined) {
     try {
       connectionOptions(config.DATABASE_URL)
@@ -157,6 +193,7 @@ function productionFaults(config: Config, env: NodeJS.ProcessEnv): string[] {
   for (const name of ['JWT_SECRET', 'ENCRYPTION_KEY'] as const) {
     if (PLACEHOLDERS.has(env[name] ?? '')) faults.push(`${name} is still the placeholder of .env.example`)
   }
+  if (config.STORAGE === 'local') faults.push('STORAGE=local keeps photographs on one machine: set s3 and its keys')
   if (!config.RATE_LIMIT) faults.push('RATE_LIMIT=off is for tests: production needs its limits')
   if (config.SMS_PROVIDER === 'console') faults.push('SMS_PROVIDER=console prints codes to the log: set a gateway')
   return faults

@@ -13,25 +13,35 @@ const BY_STATUS: Readonly<Record<number, ErrorName>> = {
   503: 'OVERLOADED'
 }
 
-/** The refusal that answers whatever was thrown. */
-export function toRefusal(err: FastifyError | Refusal | Error): Refusal {
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a request that does not fit the schema is refused with, where the module has a number of its own. */
+    invalid?: 'VALIDATION_FAILED' | 'REVIEW_PARAMS' | 'APPLICATION_INCOMPLETE'
+  }
+}
+
+/**
+ * The refusal that answers whatever was thrown.
+ * @param invalid for a request that does not fit its schema
+ */
+export function toRefusal(err: FastifyError | Refusal | Error, invalid: ErrorName = 'VALIDATION_FAILED'): Refusal {
   if (err instanceof Refusal) return err
   const { validation, statusCode = 500 } = err as Partial<FastifyError>
-  if (validation !== undefined) return fromValidation(validation)
+  if (validation !== undefined) return fromValidation(validation, invalid)
   const named = BY_STATUS[statusCode]
   if (named !== undefined) return refuse(named)
   if (statusCode >= 400 && statusCode < 500) return refuse('BODY_MALFORMED')
   return refuse(isUnavailable(err) ? 'DATABASE_UNAVAILABLE' : 'INTERNAL')
 }
 
-function fromValidation(faults: NonNullable<FastifyError['validation']>): Refusal {
+function fromValidation(faults: NonNullable<FastifyError['validation']>, invalid: ErrorName): Refusal {
   const details = faults.map(({ instancePath, params, keyword, message = 'is not valid' }) => {
     const path = instancePath.slice(1).replaceAll('/', '.')
     const missing = keyword === 'required' ? String(params.missingProperty) : ''
     return { field: [path, missing].filter((part) => part !== '').join('.'), message }
   })
   const aboutMobile = faults.some(({ instancePath }) => instancePath === '/mobile')
-  return refuse(aboutMobile ? 'MOBILE_INVALID' : 'VALIDATION_FAILED', details)
+  return refuse(aboutMobile ? 'MOBILE_INVALID' : invalid, details)
 }
 
 /** The one place where a failure becomes an answer. */
@@ -43,7 +53,7 @@ export function sendRefusal(refusal: Refusal, request: FastifyRequest, reply: Fa
 export default fp(
   async (app) => {
     app.setErrorHandler<FastifyError | Refusal>((err, request, reply) => {
-      const refusal = toRefusal(err)
+      const refusal = toRefusal(err, request.routeOptions.config?.invalid)
       if (refusal.entry.status >= 500) request.log.error({ err }, 'request failed')
       return sendRefusal(refusal, request, reply)
     })

@@ -81,8 +81,11 @@ declare module 'fastify' {
     claims: Claims | undefined
   }
   interface FastifyContextConfig {
-    /** `public` needs no token. Whatever says nothing needs one. */
-    access?: 'public' | 'user'
+    /**
+     * `public` needs no token; whatever says nothing needs one. `merchant` wants a merchant's, `admin` an admin's,
+     * whose token is good for every route.
+     */
+    access?: 'public' | 'user' | 'merchant' | 'admin'
   }
 }
 
@@ -232,6 +235,9 @@ export const access = fp(
       const { url = '', config } = request.routeOptions
       if (!url.startsWith('/api/') || url.startsWith('/api/docs') || config.access === 'public') return
       request.user = await app.identity.authenticate(bearerToken(request), request.claims)
+      if (request.user.role === 'admin') return
+      if (config.access === 'admin') throw refuse('FORBIDDEN')
+      if (config.access === 'merchant' && !request.user.isMerchant) throw refuse('MERCHANT_REQUIRED')
     })
   },
   { name: 'access', dependencies: ['identity', 'rate-limit'] }

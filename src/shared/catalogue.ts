@@ -161,6 +161,150 @@ export const catalogue = {
     solution: '请关注下次活动',
     when: 'the wheel is switched off'
   },
+  PHOTO_REQUIRED: {
+    status: 400,
+    code: 1001,
+    msg: '请选择要上传的图片',
+    tip: '还没有选择图片',
+    solution: '请拍照或选择一张消费小票',
+    when: 'there is no file in the form'
+  },
+  AMOUNT_INVALID: {
+    status: 400,
+    code: 1002,
+    msg: '请输入有效的消费金额',
+    tip: '金额不正确',
+    solution: '请输入0.01到10000之间的金额，最多两位小数',
+    when: 'the amount is none from 0.01 to 10000 with at most two decimals'
+  },
+  AMOUNT_TOO_LARGE: {
+    status: 400,
+    code: 1003,
+    msg: '消费金额不能超过10000元',
+    tip: '金额太大了',
+    solution: '请核对小票金额',
+    when: 'the amount is over 10000'
+  },
+  PHOTO_TOO_LARGE: {
+    status: 413,
+    code: 1004,
+    msg: '图片文件过大，请选择小于5MB的图片',
+    tip: '图片太大了',
+    solution: '请压缩图片后重试',
+    when: 'the photograph is over 5 MB'
+  },
+  PHOTO_STORE_FAILED: {
+    status: 502,
+    code: 1005,
+    msg: '图片上传失败，请重试',
+    tip: '图片没有保存成功',
+    solution: '请稍后重试',
+    when: 'the storage failed; nothing was kept'
+  },
+  PHOTO_UNREADABLE: {
+    status: 400,
+    code: 1006,
+    msg: '无法识别的图片',
+    tip: '图片打不开',
+    solution: '请上传 JPEG、PNG、GIF 或 WebP 图片',
+    when: 'the file is no JPEG, PNG, GIF or WebP that decodes, or is over 40 megapixels'
+  },
+  MERCHANT_REQUIRED: {
+    status: 403,
+    code: 3001,
+    msg: '需要商家权限才能访问',
+    tip: '没有商家权限',
+    solution: '请申请成为商家',
+    when: 'the account is no merchant'
+  },
+  ALREADY_MERCHANT: {
+    status: 409,
+    code: 3002,
+    msg: '您已经具备商家权限',
+    tip: '您已是商家',
+    solution: '无需重复申请',
+    when: 'the account is a merchant already'
+  },
+  APPLICATION_INCOMPLETE: {
+    status: 400,
+    code: 3003,
+    msg: '商家申请信息不完整',
+    tip: '申请信息不完整',
+    solution: '请按 details 中的提示补全',
+    when: 'the application lacks a field, or has a wrong one; details: [{field, message}]'
+  },
+  STATE_CONFLICT: {
+    status: 409,
+    code: 3006,
+    msg: '当前状态不允许此操作',
+    tip: '状态已变化',
+    solution: '请刷新后重试',
+    when: 'this state does not allow that step; details: {status}'
+  },
+  APPLICATION_PENDING: {
+    status: 409,
+    code: 3009,
+    msg: '您的申请正在审核中',
+    tip: '申请审核中',
+    solution: '请耐心等待审核结果',
+    when: 'an application is pending'
+  },
+  REVIEW_PARAMS: {
+    status: 400,
+    code: 4001,
+    msg: '参数错误',
+    tip: '审核参数有误',
+    solution: '请按 details 中的提示修改后重试',
+    when: 'the review does not fit its schema; details: [{field, message}]'
+  },
+  ACTUAL_AMOUNT_REQUIRED: {
+    status: 400,
+    code: 4002,
+    msg: '审核通过时必须确认实际消费金额',
+    tip: '请填写实际金额',
+    solution: '请填写小票上的实际消费金额',
+    when: 'an approval without actual_amount'
+  },
+  REVIEW_NOT_FOUND: {
+    status: 404,
+    code: 4003,
+    msg: '审核记录不存在',
+    tip: '找不到该记录',
+    solution: '请刷新列表',
+    when: 'there is no such upload, or it is not yours'
+  },
+  REVIEW_ALREADY_DONE: {
+    status: 409,
+    code: 4004,
+    msg: '该记录已经审核过了',
+    tip: '已审核过',
+    solution: '请刷新列表',
+    when: 'the upload is no longer pending; details: {status}'
+  },
+  REVIEW_OWN_UPLOAD: {
+    status: 403,
+    code: 4005,
+    msg: '不能审核自己的上传',
+    tip: '不能审核自己的小票',
+    solution: '请由其他商家审核',
+    when: 'the reviewer is the uploader'
+  },
+  USER_NOT_FOUND: {
+    status: 404,
+    code: 4001,
+    msg: '用户不存在',
+    tip: '找不到该用户',
+    solution: '请核对用户',
+    when: 'there is no such user'
+  },
+  APPLICATION_NOT_FOUND: {
+    status: 404,
+    code: 4007,
+    msg: '商家申请不存在',
+    tip: '找不到该申请',
+    solution: '请刷新列表',
+    when: 'there is no such application'
+  },
   NOT_FOUND: {
     status: 404,
     code: 4000,

@@ -23,6 +23,30 @@ export function answerTo<T>(vault: Vault, request: KeyedRequest, stored: StoredA
   return JSON.parse(vault.decrypt(response)) as T
 }
 
+/**
+ * Does `act` once for a key, in the transaction of its effects; a repetition gets the first answer. Of two at once
+ * the second waits for the first: the user's row is locked, so `act` may not expect to lock it first.
+ * @param request undefined for a request without a key, which is simply done
+ * @throws Refusal IDEMPOTENCY_CONFLICT, or what `act` throws
+ */
+export async function once<T>(
+  tx: Tx,
+  vault: Vault,
+  { userId, request, now }: { userId: number; request: KeyedRequest | undefined; now: Date },
+  act: () => Promise<T>
+): Promise<{ answer: T; replayed: boolean }> {
+  if (request === undefined) return { answer: await act(), replayed: false }
+  await tx.$queryRaw`SELECT user_id FROM users WHERE user_id = ${userId} FOR UPDATE`
+  const row = await tx.idempotencyKey.findUnique({ where: { userId_idemKey: { userId, idemKey: request.key } } })
+  const { requestHash = null, response = null, expiresAt = null } = row ?? {}
+  const stored = { request_hash: requestHash, response, expires_at: expiresAt }
+  const earlier = answerTo<T>(vault, request, stored, now)
+  if (earlier !== undefined) return { answer: earlier, replayed: true }
+  const answer = await act()
+  await keepAnswers(tx, vault, [{ userId, request, answer }], now)
+  return { answer, replayed: false }
+}
+
 /** Keeps answers for repetitions, in the transaction that had their effects. They are encrypted at rest. */
 export async function keepAnswers(
   tx: Tx,

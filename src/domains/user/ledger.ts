@@ -69,6 +69,17 @@ export class Account {
   }
 }
 
+/**
+ * Locks a user's row and opens their account.
+ * @throws Refusal USER_NOT_FOUND
+ */
+export async function openAccount(tx: Tx, userId: number): Promise<Account> {
+  const [row] = await tx.$queryRaw<{ total_points: number }[]>`
+    SELECT total_points FROM users WHERE user_id = ${userId} AND deleted_at IS NULL FOR UPDATE`
+  if (row === undefined) throw refuse('USER_NOT_FOUND')
+  return new Account(userId, row.total_points)
+}
+
 /** Another update of rows that belong to the same users, to be done by the statement that writes the balances. */
 export interface Alongside {
   /** `JOIN`s to `u`, the users; each user must find exactly one row of the one table that is set. */
