@@ -6,6 +6,7 @@ const tasks: Record<string, () => Promise<{ main(args: string[]): Promise<void> 
   demo: () => import('./demo.js'),
   migrate: () => import('./migrate.js'),
   reconcile: () => import('./reconcile.js'),
+  'storage-sweep': () => import('./storage-sweep.js'),
   'admin-create': () => import('./admin-create.js'),
   studio: () => import('./studio.js')
 }

@@ -138,6 +138,7 @@ switch (task) {
   case 'demo':
   case 'migrate':
   case 'reconcile':
+  case 'storage-sweep':
   case 'admin-create':
   case 'studio':
     Object.assign(process.env, task === 'studio' ? prismaEnv : {})

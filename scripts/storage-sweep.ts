@@ -1,0 +1,185 @@
+import { parseArgs } from 'node:util'
+import { SingleBar } from 'cli-progress'
+import PQueue from 'p-queue'
+import pc from 'picocolors'
+import type { PrismaClient } from '../src/generated/prisma/client.js'
+import { isKey } from '../src/storage/local.js'
+import { openStorage } from '../src/storage/plugin.js'
+import type { ObjectStorage, StoredObject } from '../src/storage/storage.js'
+import { openDatabase } from './lib/database.js'
+import { Fault, guarded } from './lib/print.js'
+import { withPrisma } from './lib/prisma.js'
+import { readSettings } from './lib/settings.js'
+
+const USAGE = 'npm run storage:sweep -- [--delete] [--older-than-minutes 60]'
+/** All photographs are below it. */
+const PREFIX = 'photos/'
+const ROWS_AT_A_TIME = 200
+/** No index helps to find a key, so each batch reads the table once: rather few batches. */
+const OBJECTS_AT_A_TIME = 1000
+const LOOKUPS_AT_ONCE = 16
+
+interface Sweep {
+  readonly db: PrismaClient
+  readonly storage: ObjectStorage
+  readonly remove: boolean
+  /** What was stored later may be an upload that is under way. */
+  readonly before: Date
+}
+
+/**
+ * `npm run storage:sweep`: finds photographs that no row of `photo_reviews` knows, and rows whose photographs are
+ * missing. With `--delete` it removes the former; it never touches a row. Exits 1 if a photograph is missing.
+ */
+export async function main(args: string[]): Promise<void> {
+  await guarded(async () => {
+    const { remove, minutes } = readArguments(args)
+    const config = readSettings()
+    const storage = await openStorage(config)
+    await storage.check().catch((err: Error) => {
+      throw new Fault(`The storage cannot be used: ${err.message || err.name}`)
+    })
+    const database = await openDatabase(config)
+    try {
+      const before = new Date(Date.now() - minutes * 60_000)
+      const missing = await withPrisma(database.url, (db) => sweep({ db, storage, remove, before }))
+      return missing === 0 ? 0 : 1
+    } finally {
+      await database.close()
+    }
+  })
+}
+
+function readArguments(args: string[]): { remove: boolean; minutes: number } {
+  const options = { delete: { type: 'boolean' }, 'older-than-minutes': { type: 'string', default: '60' } } as const
+  try {
+    const { values } = parseArgs({ args, options })
+    const minutes = values['older-than-minutes']
+    if (!/^\d{1,7}$/.test(minutes)) throw new Error('--older-than-minutes is no whole number')
+    return { remove: values.delete ?? false, minutes: Number(minutes) }
+  } catch (err) {
+    throw new Fault(`${(err as Error).message}\n${USAGE}`)
+  }
+}
+
+async function sweep(task: Sweep): Promise<number> {
+  const { rows, missing } = await findMissing(task)
+  const { objects, orphans } = await findOrphans(task, rows * 2)
+  const faults = [
+    ...(missing === 0 ? [] : [pc.red(`${missing} photographs are missing.`)]),
+    ...(orphans === 0 ? [] : [pc.yellow(`${orphans} objects belong to no row${task.remove ? ': removed' : ''}.`)])
+  ]
+  const verdict = faults.length === 0 ? pc.green('The storage agrees.') : faults.join(' ')
+  process.stderr.write(`${verdict} ${rows} rows, ${objects} objects.\n`)
+  return missing
+}
+
+/** On a terminal, on standard error: the faults go to standard output, and nothing else does. */
+function startBar(what: string, total: number, fault: string): SingleBar {
+  const bar = new SingleBar({
+    format: `{bar} {percentage}% | ${what} {value} of {total} | {faults} ${fault} | {eta_formatted} to go`,
+    stream: process.stderr,
+    noTTYOutput: false,
+    hideCursor: true
+  })
+  bar.start(total, 0, { faults: 0 })
+  return bar
+}
+
+/** Looks up the photographs of every row, a batch of rows after the other. */
+async function findMissing({ db, storage }: Sweep): Promise<{ rows: number; missing: number }> {
+  const bar = startBar('row', await db.photoReview.count(), 'missing')
+  const queue = new PQueue({ concurrency: LOOKUPS_AT_ONCE })
+  let rows = 0
+  let missing = 0
+  let last = ''
+  for (;;) {
+    const batch = await db.photoReview.findMany({
+      where: { uploadId: { gt: last } },
+      orderBy: { uploadId: 'asc' },
+      take: ROWS_AT_A_TIME,
+      select: { uploadId: true, imageKey: true, thumbnailKey: true }
+    })
+    last = batch.at(-1)?.uploadId ?? ''
+    if (last === '') break
+    const wanted = batch.flatMap(({ uploadId, imageKey, thumbnailKey }) => [
+      { uploadId, what: 'image', key: imageKey },
+      { uploadId, what: 'thumbnail', key: thumbnailKey }
+    ])
+    const found = await queue.addAll(
+      wanted.map(
+        ({ key }) =>
+          () =>
+            isStored(storage, key)
+      )
+    )
+    const absent = wanted.filter((_, index) => !found[index])
+    // A diner may have taken the photograph back since the row was read.
+    const still = await rowsAmong(db, new Set(absent.map(({ uploadId }) => uploadId)))
+    for (const { uploadId, what, key } of absent.filter((entry) => still.has(entry.uploadId))) {
+      missing += 1
+      process.stdout.write(`missing ${key}: ${what} of upload ${uploadId}\n`)
+    }
+    rows += batch.length
+    bar.update(rows, { faults: missing })
+  }
+  bar.stop()
+  return { rows, missing }
+}
+
+async function isStored(storage: ObjectStorage, key: string): Promise<boolean> {
+  if (!isKey(key)) return false
+  for await (const found of storage.list(key)) if (found.key === key) return true
+  return false
+}
+
+async function rowsAmong(db: PrismaClient, uploadIds: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  if (uploadIds.size === 0) return uploadIds
+  const rows = await db.photoReview.findMany({
+    where: { uploadId: { in: [...uploadIds] } },
+    select: { uploadId: true }
+  })
+  return new Set(rows.map(({ uploadId }) => uploadId))
+}
+
+/** Looks up the row of every object that is old enough, a batch of objects after the other. */
+async function findOrphans(task: Sweep, expected: number): Promise<{ objects: number; orphans: number }> {
+  const { db, storage, remove, before } = task
+  const bar = startBar('object', expected, 'orphans')
+  let objects = 0
+  let orphans = 0
+  let batch: StoredObject[] = []
+  async function settle(): Promise<void> {
+    const known = await knownAmong(
+      db,
+      batch.map(({ key }) => key)
+    )
+    for (const { key, storedAt } of batch) {
+      if (known.has(key)) continue
+      if (remove) await storage.remove(key)
+      orphans += 1
+      process.stdout.write(`${remove ? 'removed' : 'orphan'} ${key}: stored ${storedAt.toISOString()}, in no row\n`)
+    }
+    batch = []
+    // How many there are is not known before the end.
+    bar.setTotal(Math.max(expected, objects))
+    bar.update(objects, { faults: orphans })
+  }
+  for await (const object of storage.list(PREFIX)) {
+    objects += 1
+    if (object.storedAt <= before) batch.push(object)
+    if (batch.length === OBJECTS_AT_A_TIME) await settle()
+  }
+  await settle()
+  bar.stop()
+  return { objects, orphans }
+}
+
+async function knownAmong(db: PrismaClient, keys: string[]): Promise<ReadonlySet<string>> {
+  if (keys.length === 0) return new Set()
+  const rows = await db.photoReview.findMany({
+    where: { OR: [{ imageKey: { in: keys } }, { thumbnailKey: { in: keys } }] },
+    select: { imageKey: true, thumbnailKey: true }
+  })
+  return new Set(rows.flatMap(({ imageKey, thumbnailKey }) => [imageKey, thumbnailKey]))
+}
