@@ -9,6 +9,8 @@ import { type Config, trustProxy } from './config.js'
 import auth from './domains/auth/plugin.js'
 import { consoleSms, type SmsProvider } from './domains/auth/sms.js'
 import lottery from './domains/lottery/plugin.js'
+import merchant from './domains/merchant/plugin.js'
+import photo from './domains/photo/plugin.js'
 import { createLocalBus, type EventBus } from './domains/realtime/bus.js'
 import type { HubLimits } from './domains/realtime/hub.js'
 import realtime from './domains/realtime/plugin.js'
@@ -24,6 +26,8 @@ import security from './plugins/security.js'
 import validation from './plugins/validation.js'
 import { failureBody, refuse } from './shared/refusal.js'
 import { createVault, type Vault } from './shared/vault.js'
+import storage from './storage/plugin.js'
+import type { ObjectStorage } from './storage/storage.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -44,6 +48,7 @@ export interface AppOptions {
   readonly clock?: () => Date
   readonly randomInt?: (below: number) => number
   readonly sms?: SmsProvider
+  readonly storage?: ObjectStorage
   readonly realtime?: Partial<HubLimits>
   /** Sees every statement sent to the database. */
   readonly onQuery?: (sql: string) => void
@@ -101,6 +106,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(access)
   if (config.DOCS ?? config.NODE_ENV !== 'production') await app.register(docs)
 
+  await app.register(storage, options.storage === undefined ? {} : { storage: options.storage })
   await app.register(realtime, options.realtime === undefined ? {} : { limits: options.realtime })
   await app.register(health)
   await app.register(janitor)
@@ -108,6 +114,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(auth, { prefix: '/api/auth' })
   await app.register(user, { prefix: '/api/user' })
   await app.register(lottery, { prefix: '/api/lottery' })
+  await app.register(photo, { prefix: '/api/photo' })
+  await app.register(merchant, { prefix: '/api/merchant' })
   return app
 }
 

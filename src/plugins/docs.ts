@@ -29,6 +29,9 @@ export default fp(
           { name: 'auth', description: 'Log in and out' },
           { name: 'lottery', description: 'The wheel' },
           { name: 'user', description: 'The diner' },
+          { name: 'photo', description: 'Receipts' },
+          { name: 'merchant', description: 'Reviews' },
+          { name: 'admin', description: 'For admins' },
           { name: 'realtime', description: 'Live pushes' },
           { name: 'operations', description: 'For those who run it' }
         ],

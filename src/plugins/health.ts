@@ -26,7 +26,7 @@ const Health = Type.Object(
           app: { status: 'healthy', response_time: 0 },
           db: { status: 'healthy', response_time: 1.2 },
           redis: { status: 'disabled' },
-          storage: { status: 'disabled' },
+          storage: { status: 'healthy', response_time: 0.4 },
           websocket: { status: 'healthy', response_time: 0 }
         },
         timestamp: '2026-11-22T12:00:00.000Z'
@@ -66,8 +66,13 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (_request, reply) => {
-      const db = await timed(() => app.db.$queryRaw`SELECT 1`)
-      const status = db.status === 'healthy' ? ('healthy' as const) : ('unhealthy' as const)
+      const [db, storage] = await Promise.all([
+        timed(() => app.db.$queryRaw`SELECT 1`),
+        timed(() => app.storage.check())
+      ])
+      // Without its storage the service takes no photographs, and does everything else.
+      const well = storage.status === 'healthy' ? ('healthy' as const) : ('degraded' as const)
+      const status = db.status === 'healthy' ? well : ('unhealthy' as const)
       if (status === 'unhealthy') reply.code(503)
       return {
         status,
@@ -75,7 +80,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
           app: { status: 'healthy' as const, response_time: 0 },
           db,
           redis: { status: 'disabled' as const },
-          storage: { status: 'disabled' as const },
+          storage,
           websocket: { status: 'healthy' as const, response_time: 0 }
         },
         timestamp: new Date()
@@ -102,4 +107,4 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-export default fp(health, { name: 'health', dependencies: ['database'] })
+export default fp(health, { name: 'health', dependencies: ['database', 'storage'] })

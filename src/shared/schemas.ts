@@ -1,4 +1,4 @@
-import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { Kind, type Static, type TSchema, Type, TypeRegistry } from '@sinclair/typebox'
 import { catalogue, type ErrorName } from './catalogue.js'
 import { failureBody, Refusal } from './refusal.js'
 
@@ -11,8 +11,11 @@ export const Rate = Type.Number({ minimum: 0, maximum: 1 })
 /** The handler returns a Date; the wire has ISO 8601 in UTC. */
 export const DateTime = Type.Unsafe<Date>({ type: 'string', format: 'date-time' })
 export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+
+// TypeBox's own checks want to know a kind that is not theirs; Ajv reads `enum` by itself.
+TypeRegistry.Set<{ enum: readonly string[] }>('StringEnum', (schema, value) => schema.enum.includes(value as string))
 export const StringEnum = <const T extends readonly string[]>(values: T, options: object = {}) =>
-  Type.Unsafe<T[number]>({ type: 'string', enum: [...values], ...options })
+  Type.Unsafe<T[number]>({ [Kind]: 'StringEnum', type: 'string', enum: [...values], ...options })
 
 /** `page` and `limit` of a list, with the names mini-programs use for the latter. */
 export const PageQuery = Type.Object({
@@ -43,8 +46,8 @@ export function pagination({ page, limit }: { page: number; limit: number }, tot
  * The envelope of a success (contract section 1).
  * @param example for the documentation; kept as it looks on the wire, where a Date is text
  */
-export function ok<T extends TSchema>(data: T, example: Static<T>) {
-  const envelope: unknown = JSON.parse(JSON.stringify(success(example)))
+export function ok<T extends TSchema>(data: T, example: Static<T>, msg?: string) {
+  const envelope: unknown = JSON.parse(JSON.stringify(success(example, msg)))
   return Type.Object(
     { code: Type.Integer(), msg: Type.String(), data },
     { description: 'Success', examples: [envelope] }

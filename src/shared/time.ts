@@ -20,3 +20,17 @@ export function dateColumn(value: Date | string | null): string | null {
 export function rate(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.round((part / whole) * 10_000) / 10_000
 }
+
+/** The instant at which a business day, `2026-11-22` say, starts where the restaurant is. */
+export function dayStart(day: string, timeZone: string): Date {
+  const utc = Date.parse(`${day}T00:00:00Z`)
+  // The offset at the wanted instant is that of a first guess, but for the hour of a clock change: guess twice.
+  const first = utc - offsetMs(new Date(utc), timeZone)
+  return new Date(utc - offsetMs(new Date(first), timeZone))
+}
+
+/** How far a time zone's clocks are ahead of UTC at an instant. */
+function offsetMs(instant: Date, timeZone: string): number {
+  const text = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' }).format(instant)
+  return Date.parse(`${text.replace(' ', 'T')}Z`) - Math.floor(instant.getTime() / 1000) * 1000
+}

@@ -1,4 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import * as mariadb from 'mariadb'
 import { afterAll, beforeAll, inject, onTestFinished } from 'vitest'
@@ -40,13 +43,19 @@ export async function dropSchema(name: string): Promise<void> {
   await sql(`DROP DATABASE IF EXISTS \`${name}\``, [], inject('serverUrl'))
 }
 
+/** And a data folder of its own, for files. */
+const dataDir = path.join(tmpdir(), schema)
+
 beforeAll(async () => {
   await createSchema(schema)
   await migrate(databaseUrl())
   await plant(databaseUrl())
 })
 
-afterAll(() => dropSchema(schema))
+afterAll(async () => {
+  await dropSchema(schema)
+  await rm(dataDir, { recursive: true, force: true })
+})
 
 export async function plant(url: string): Promise<void> {
   await withPrisma(url, (db) => plantFirstData(db, { dailyLimit: 50, newUserPoints: 1000, samples: false }))
@@ -62,7 +71,7 @@ export function testConfig(changes: Partial<Config> = {}): Config & { DATABASE_U
     JWT_SECRET: 'a test secret of more than thirty-two characters',
     ENCRYPTION_KEY: '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'
   }
-  return { ...loadConfig(env), DATABASE_URL: databaseUrl(), ...changes }
+  return { ...loadConfig(env), DATABASE_URL: databaseUrl(), DATA_DIR: dataDir, ...changes }
 }
 
 export type TestAppOptions = Omit<AppOptions, 'config'> & { config?: Partial<Config> }

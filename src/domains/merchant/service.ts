@@ -1,0 +1,131 @@
+import { Value } from '@sinclair/typebox/value'
+import type { Prisma } from '../../generated/prisma/client.js'
+import { maskMobile } from '../../shared/mask.js'
+import { refuse } from '../../shared/refusal.js'
+import { type PageQuery, pageOf, pagination } from '../../shared/schemas.js'
+import { dayStart } from '../../shared/time.js'
+import type { Db } from '../../shared/tx.js'
+import type { Decision } from '../photo/review.js'
+import { centsOfNumber } from '../photo/rules.js'
+import { expectedPoints, toUpload, type UrlOf } from '../photo/service.js'
+import { ReviewBody, type ReviewedUpload, type ReviewsQuery } from './schemas.js'
+
+const USER = { select: { userId: true, nickname: true, mobile: true } } as const
+type Row = Prisma.PhotoReviewGetPayload<{ include: { user: typeof USER } }>
+
+const minutesBetween = (from: Date, to: Date) => Math.max(0, Math.floor((to.getTime() - from.getTime()) / 60_000))
+
+export function toReviewedUpload(row: Row, urlOf: UrlOf, now: Date): ReviewedUpload {
+  return {
+    ...toUpload(row, urlOf),
+    description: row.description,
+    expected_points: expectedPoints(row),
+    waiting_minutes: minutesBetween(row.createdAt, row.reviewTime ?? now),
+    reviewer_id: row.reviewerId,
+    user: { user_id: row.user.userId, nickname: row.user.nickname, mobile: maskMobile(row.user.mobile) }
+  }
+}
+
+/** What waits for a decision, oldest first. */
+export async function listPending(db: Db, query: PageQuery, urlOf: UrlOf, now: Date) {
+  const page = pageOf(query)
+  const where = { reviewStatus: 'pending' } as const
+  const orderBy: Prisma.PhotoReviewOrderByWithRelationInput[] = [{ createdAt: 'asc' }, { uploadId: 'asc' }]
+  const [rows, total, oldest] = await Promise.all([
+    db.photoReview.findMany({ where, include: { user: USER }, orderBy, skip: page.skip, take: page.limit }),
+    db.photoReview.count({ where }),
+    oldestPendingMinutes(db, now)
+  ])
+  const reviews = rows.map((row) => toReviewedUpload(row, urlOf, now))
+  return {
+    list: reviews,
+    reviews,
+    total,
+    statistics: { pending_reviews: total, oldest_pending_minutes: oldest },
+    pagination: pagination(page, total)
+  }
+}
+
+export async function oldestPendingMinutes(db: Db, now: Date): Promise<number> {
+  const oldest = await db.photoReview.findFirst({
+    where: { reviewStatus: 'pending' },
+    orderBy: { createdAt: 'asc' },
+    select: { createdAt: true }
+  })
+  return oldest === null ? 0 : minutesBetween(oldest.createdAt, now)
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+function filterOf(query: ReviewsQuery, timeZone: string): Prisma.PhotoReviewWhereInput {
+  return {
+    ...(query.status === 'all' ? {} : { reviewStatus: query.status }),
+    ...(query.reviewer_id === undefined ? {} : { reviewerId: query.reviewer_id }),
+    createdAt: {
+      ...(query.from === undefined ? {} : { gte: dayStart(query.from, timeZone) }),
+      ...(query.to === undefined ? {} : { lt: new Date(dayStart(query.to, timeZone).getTime() + DAY_MS) })
+    }
+  }
+}
+
+/** All receipts, newest first. */
+export async function listReviews(db: Db, query: ReviewsQuery, urlOf: UrlOf, now: Date, timeZone: string) {
+  const page = pageOf(query)
+  const where = filterOf(query, timeZone)
+  const [rows, total] = await Promise.all([
+    db.photoReview.findMany({
+      where,
+      include: { user: USER },
+      orderBy: [{ createdAt: 'desc' }, { uploadId: 'desc' }],
+      skip: page.skip,
+      take: page.limit
+    }),
+    db.photoReview.count({ where })
+  ])
+  return { reviews: rows.map((row) => toReviewedUpload(row, urlOf, now)), pagination: pagination(page, total) }
+}
+
+/** A page of {@link listReviews} for an export: the next rows after `last`, by key, however deep. */
+export async function nextReviews(
+  db: Db,
+  query: ReviewsQuery,
+  timeZone: string,
+  last: { createdAt: Date; uploadId: string } | undefined,
+  take: number
+): Promise<Row[]> {
+  const after: Prisma.PhotoReviewWhereInput =
+    last === undefined
+      ? {}
+      : {
+          OR: [{ createdAt: { lt: last.createdAt } }, { createdAt: last.createdAt, uploadId: { lt: last.uploadId } }]
+        }
+  return db.photoReview.findMany({
+    where: { AND: [filterOf(query, timeZone), after] },
+    include: { user: USER },
+    orderBy: [{ createdAt: 'desc' }, { uploadId: 'desc' }],
+    take
+  })
+}
+
+/**
+ * A decision as a request states it, checked.
+ * @throws Refusal REVIEW_PARAMS or ACTUAL_AMOUNT_REQUIRED
+ */
+export function decisionOf(body: unknown): Decision {
+  const cleaned = Value.Clean(ReviewBody, Value.Clone(body))
+  const faults = [...Value.Errors(ReviewBody, cleaned)]
+  if (faults.length > 0) {
+    const details = faults.map(({ path, message }) => ({ field: path.slice(1), message }))
+    throw refuse('REVIEW_PARAMS', details)
+  }
+  const { upload_id: uploadId, action, actual_amount: yuan, reason } = cleaned as ReviewBody
+  if (action === 'rejected') return { action, uploadId, reason }
+  if (yuan === undefined) throw refuse('ACTUAL_AMOUNT_REQUIRED')
+  const cents = centsOfNumber(yuan)
+  if (cents === undefined) {
+    throw refuse('REVIEW_PARAMS', [
+      { field: 'actual_amount', message: 'must be from 0.01 to 10000 with at most two decimals' }
+    ])
+  }
+  return { action, uploadId, cents, reason }
+}

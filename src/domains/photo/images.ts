@@ -1,0 +1,91 @@
+import { createHash, randomBytes } from 'node:crypto'
+import PQueue from 'p-queue'
+import sharp from 'sharp'
+import { refuse } from '../../shared/refusal.js'
+
+/** The largest photograph that is taken, in bytes. */
+export const MAX_PHOTO_BYTES = 5 * 1024 * 1024
+const MAX_PIXELS = 40_000_000
+const BOX = { width: 1920, height: 1080 }
+const THUMBNAIL_SIDE = 400
+const QUALITY = 80
+const FORMATS = new Set(['jpeg', 'png', 'gif', 'webp'])
+const JOBS_AT_A_TIME = 2
+const JOBS_WAITING = 8
+const RETRY_AFTER_SECONDS = 3
+
+// One thread a job: two jobs are two cores, whatever libvips would take. Its cache would keep what nobody asks again.
+sharp.concurrency(1)
+sharp.cache(false)
+
+/** Image work of this process. Whoever finds the queue full is sent away, and not kept waiting with 5 MB in hand. */
+export class ImageJobs {
+  readonly #queue = new PQueue({ concurrency: JOBS_AT_A_TIME })
+
+  /** @throws Refusal OVERLOADED, or what the job throws */
+  async run<T>(job: () => Promise<T>): Promise<T> {
+    if (this.#queue.size >= JOBS_WAITING) throw refuse('OVERLOADED', undefined, RETRY_AFTER_SECONDS)
+    return this.#queue.add(job)
+  }
+}
+
+export interface Photo {
+  readonly image: Buffer
+  readonly thumbnail: Buffer
+  /** Of the bytes as they were uploaded, in hexadecimal. */
+  readonly sha256: string
+  /** 64 bits in hexadecimal: like photographs have few bits that differ. */
+  readonly phash: string
+}
+
+/**
+ * Makes of an upload what is kept: upright, within 1920×1080, JPEG, without metadata, and a thumbnail. The type is
+ * told from the bytes; of an animation the first frame is taken. The upload is decoded once.
+ * @throws Refusal PHOTO_UNREADABLE
+ */
+export async function processPhoto(upload: Buffer): Promise<Photo> {
+  try {
+    const source = sharp(upload, { limitInputPixels: MAX_PIXELS, failOn: 'error', animated: false })
+    const { format, compression } = await source.metadata()
+    // libvips calls both HEIC and AVIF heif; few builds of it can read the former.
+    const taken = FORMATS.has(format ?? '') || (format === 'heif' && compression === 'hevc')
+    if (!taken) throw new Error(`${format} is none of ours`)
+    const image = await source
+      .autoOrient()
+      .resize({ ...BOX, fit: 'inside', withoutEnlargement: true })
+      .flatten({ background: '#ffffff' })
+      .jpeg({ quality: QUALITY })
+      .toBuffer()
+    const thumbnail = await sharp(image)
+      .resize({ width: THUMBNAIL_SIDE, height: THUMBNAIL_SIDE, fit: 'inside', withoutEnlargement: true })
+      .jpeg({ quality: QUALITY })
+      .toBuffer()
+    return { image, thumbnail, sha256: sha256(upload), phash: await differenceHash(thumbnail) }
+  } catch {
+    throw refuse('PHOTO_UNREADABLE')
+  }
+}
+
+export function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** Whether each of 8×8 grey cells is brighter than its right neighbour. */
+async function differenceHash(image: Buffer): Promise<string> {
+  const cells = await sharp(image).greyscale().resize({ width: 9, height: 8, fit: 'fill' }).raw().toBuffer()
+  let hash = 0n
+  for (let row = 0; row < 8; row += 1) {
+    for (let column = 0; column < 8; column += 1) {
+      const at = row * 9 + column
+      hash = (hash << 1n) | ((cells[at] ?? 0) > (cells[at + 1] ?? 0) ? 1n : 0n)
+    }
+  }
+  return hash.toString(16).padStart(16, '0')
+}
+
+/** Keys that nobody can guess, for an image and its thumbnail. */
+export function newKeys(now: Date): { imageKey: string; thumbnailKey: string } {
+  const name = randomBytes(16).toString('hex')
+  const folder = `photos/${now.toISOString().slice(0, 7).replace('-', '/')}`
+  return { imageKey: `${folder}/${name}.jpg`, thumbnailKey: `${folder}/${name}_t.jpg` }
+}
