@@ -1,0 +1,148 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { DateTime, Id, Nullable, PageQuery, Pagination, Points, StringEnum } from '../../shared/schemas.js'
+import { PointsRecord, UserInfo } from '../user/schemas.js'
+
+/** The most that one adjustment may give or take. */
+export const MAX_CHANGE = 1_000_000
+
+const LogId = Type.Integer({ minimum: 1 })
+
+/** For those who look it up later: it says something, and nothing that MySQL's JSON would not take. */
+const Reason = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=[^]*\\S)[^\\0\\p{Cs}]*$' })
+
+/** A business day; both ends of a range belong to it. */
+const Day = Type.String({ format: 'date', pattern: '^20', maxLength: 10, description: 'such as 2026-11-22' })
+
+const Format = StringEnum(['json', 'csv'], {
+  default: 'json',
+  description: 'csv: all that fits the filters, as a file; paging is ignored'
+})
+
+export const ById = Type.Object({ id: Id })
+
+export const ReasonBody = Type.Object({ reason: Reason }, { examples: [{ reason: '恶意刷单' }] })
+
+export const RejectBody = Type.Object({ reason: Type.Optional(Reason) }, { examples: [{ reason: '营业执照看不清' }] })
+
+export const ApplicationStatus = StringEnum(['pending', 'approved', 'rejected'])
+
+export const ApplicationsQuery = Type.Composite([PageQuery, Type.Object({ status: Type.Optional(ApplicationStatus) })])
+export type ApplicationsQuery = Static<typeof ApplicationsQuery>
+
+export const Application = Type.Object({
+  application_id: Id,
+  status: ApplicationStatus,
+  user: Type.Object({
+    user_id: Id,
+    nickname: Type.String(),
+    mobile: Type.String({ description: 'masked' })
+  }),
+  business_name: Type.String(),
+  contact_person: Type.String(),
+  contact_phone: Type.String(),
+  business_license: Nullable(Type.String()),
+  business_address: Nullable(Type.String()),
+  reason: Nullable(Type.String({ description: "the applicant's" })),
+  applied_at: DateTime,
+  decided_at: Nullable(DateTime),
+  reject_reason: Nullable(Type.String())
+})
+export type Application = Static<typeof Application>
+
+export const Applications = Type.Object({ applications: Type.Array(Application), pagination: Pagination })
+
+export const UsersQuery = Type.Composite([
+  PageQuery,
+  Type.Object({
+    search: Type.Optional(
+      Type.String({ maxLength: 50, description: 'part of a nickname, a whole mobile, or a user id' })
+    ),
+    status: Type.Optional(UserInfo.properties.status),
+    is_merchant: Type.Optional(Type.Boolean())
+  })
+])
+export type UsersQuery = Static<typeof UsersQuery>
+
+export const Users = Type.Object({ users: Type.Array(UserInfo), pagination: Pagination })
+
+export const PointsBody = Type.Object(
+  {
+    change: Type.Integer({
+      minimum: -MAX_CHANGE,
+      maximum: MAX_CHANGE,
+      not: { const: 0 },
+      description: 'signed, not 0'
+    }),
+    reason: Reason
+  },
+  { examples: [{ change: 200, reason: '活动补偿' }] }
+)
+
+export const PointsChange = Type.Object({ user_id: Id, change: Type.Integer(), total_points: Points })
+export type PointsChange = Static<typeof PointsChange>
+
+export const AuditLogsQuery = Type.Composite([
+  PageQuery,
+  Type.Object({
+    format: Format,
+    actor_id: Type.Optional(Id),
+    action: Type.Optional(Type.String({ maxLength: 50 })),
+    target_type: Type.Optional(Type.String({ maxLength: 30 })),
+    target_id: Type.Optional(Type.String({ maxLength: 64 })),
+    from: Type.Optional(Day),
+    to: Type.Optional(Day)
+  })
+])
+export type AuditLogsQuery = Static<typeof AuditLogsQuery>
+
+export const AuditLog = Type.Object({
+  id: LogId,
+  actor_id: Id,
+  action: Type.String(),
+  target_type: Type.String(),
+  target_id: Type.String(),
+  before: Type.Unknown({ description: 'what the act changed, as it was; or null' }),
+  after: Type.Unknown({ description: 'and as it was then; or null' }),
+  reason: Nullable(Type.String()),
+  ip: Type.String(),
+  request_id: Type.String(),
+  created_at: DateTime
+})
+export type AuditLog = Static<typeof AuditLog>
+
+export const AuditLogs = Type.Object({ logs: Type.Array(AuditLog), pagination: Pagination })
+
+export const LoginMethod = StringEnum(['sms', 'wechat', 'admin'])
+
+export const LoginLogsQuery = Type.Composite([
+  PageQuery,
+  Type.Object({
+    user_id: Type.Optional(Id),
+    method: Type.Optional(LoginMethod),
+    success: Type.Optional(Type.Boolean())
+  })
+])
+export type LoginLogsQuery = Static<typeof LoginLogsQuery>
+
+export const LoginLog = Type.Object({
+  id: LogId,
+  method: LoginMethod,
+  account: Type.String({ description: "a masked mobile, or an admin's name" }),
+  user_id: Nullable(Id),
+  success: Type.Boolean(),
+  error: Nullable(Type.String({ description: 'the name of the refusal' })),
+  ip: Type.String(),
+  user_agent: Type.String(),
+  created_at: DateTime
+})
+export type LoginLog = Static<typeof LoginLog>
+
+export const LoginLogs = Type.Object({ logs: Type.Array(LoginLog), pagination: Pagination })
+
+export const LedgerQuery = Type.Composite([PageQuery, Type.Object({ format: Format, user_id: Type.Optional(Id) })])
+export type LedgerQuery = Static<typeof LedgerQuery>
+
+export const LedgerRecord = Type.Composite([Type.Object({ user_id: Id }), PointsRecord])
+export type LedgerRecord = Static<typeof LedgerRecord>
+
+export const Ledger = Type.Object({ records: Type.Array(LedgerRecord), pagination: Pagination })

@@ -1,0 +1,355 @@
+import type { Prisma } from '../../generated/prisma/client.js'
+import { CSV_PAGE, pagesOf } from '../../shared/csv.js'
+import { maskMobile } from '../../shared/mask.js'
+import { refuse } from '../../shared/refusal.js'
+import { pageOf, pagination } from '../../shared/schemas.js'
+import { dayStart } from '../../shared/time.js'
+import type { Db, Tx } from '../../shared/tx.js'
+import type { Vault } from '../../shared/vault.js'
+import { type Actor, recordAct } from '../audit/service.js'
+import type { KeyedRequest } from '../idempotency/rules.js'
+import { once } from '../idempotency/service.js'
+import type { Outbox } from '../realtime/bus.js'
+import { pointsUpdate } from '../realtime/events.js'
+import { openAccount, post } from '../user/ledger.js'
+import { toUserInfo, type UserInfo } from '../user/schemas.js'
+import type {
+  Application,
+  ApplicationsQuery,
+  AuditLog,
+  AuditLogsQuery,
+  LedgerQuery,
+  LedgerRecord,
+  LoginLog,
+  LoginLogsQuery,
+  PointsChange,
+  UsersQuery
+} from './schemas.js'
+
+/** Where a balance's column ends. */
+const MAX_BALANCE = 2_147_483_647
+
+/** The filters that were given. */
+function given<T extends object>(filters: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
+  const entries = Object.entries(filters).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [Name in keyof T]?: Exclude<T[Name], undefined> }
+}
+
+const withApplicant = { user: { select: { userId: true, nickname: true, mobile: true } } } as const
+type ApplicationRow = Prisma.MerchantApplicationGetPayload<{ include: typeof withApplicant }>
+
+function toApplication(row: ApplicationRow, vault: Vault): Application {
+  return {
+    application_id: row.applicationId,
+    status: row.status,
+    user: { user_id: row.user.userId, nickname: row.user.nickname, mobile: maskMobile(row.user.mobile) },
+    business_name: row.businessName,
+    contact_person: row.contactPerson,
+    contact_phone: vault.decrypt(row.contactPhone),
+    business_license: row.businessLicense === null ? null : vault.decrypt(row.businessLicense),
+    business_address: row.businessAddress,
+    reason: row.reason,
+    applied_at: row.createdAt,
+    decided_at: row.decidedAt,
+    reject_reason: row.rejectReason
+  }
+}
+
+/** Who asked to be a merchant, newest first. */
+export async function listApplications(db: Db, vault: Vault, query: ApplicationsQuery) {
+  const page = pageOf(query)
+  const where: Prisma.MerchantApplicationWhereInput = given({ status: query.status })
+  const [rows, total] = await Promise.all([
+    db.merchantApplication.findMany({
+      where,
+      include: withApplicant,
+      orderBy: { applicationId: 'desc' },
+      skip: page.skip,
+      take: page.limit
+    }),
+    db.merchantApplication.count({ where })
+  ])
+  return { applications: rows.map((row) => toApplication(row, vault)), pagination: pagination(page, total) }
+}
+
+/** What is done, by whom, and by which clock; it is read once the rows are locked. */
+export interface Doing {
+  readonly actor: Actor
+  readonly clock: () => Date
+}
+
+/**
+ * Decides an application, once whoever races; an approval makes its user a merchant, in open sessions too.
+ * @throws Refusal APPLICATION_NOT_FOUND, STATE_CONFLICT when it is decided already, or USER_NOT_FOUND when the one to
+ * be a merchant is gone
+ */
+export async function decideApplication(
+  tx: Tx,
+  outbox: Outbox,
+  vault: Vault,
+  { actor, clock }: Doing,
+  { id, status, reason }: { id: number; status: 'approved' | 'rejected'; reason?: string | undefined }
+): Promise<Application> {
+  const asked = await tx.merchantApplication.findUnique({ where: { applicationId: id }, select: { userId: true } })
+  if (asked === null) throw refuse('APPLICATION_NOT_FOUND')
+  const { userId } = asked
+  // The user first, then what is theirs: the order in which an application is made.
+  const user = await lockUser(tx, userId)
+  const now = clock()
+  const { count } = await tx.merchantApplication.updateMany({
+    where: { applicationId: id, status: 'pending' },
+    data: { status, decidedBy: actor.userId, decidedAt: now, rejectReason: reason ?? null }
+  })
+  const row = await tx.merchantApplication.findUniqueOrThrow({ where: { applicationId: id }, include: withApplicant })
+  if (count !== 1) throw refuse('STATE_CONFLICT', { status: row.status })
+  const isApproved = status === 'approved'
+  if (isApproved) {
+    if (user === undefined) throw refuse('USER_NOT_FOUND')
+    await tx.user.update({ where: { userId }, data: { isMerchant: true } })
+    outbox.tell({ kind: 'user_changed', userId })
+  }
+  const wasMerchant = Number(user?.is_merchant ?? 0) === 1
+  await recordAct(
+    tx,
+    actor,
+    {
+      action: isApproved ? 'application.approve' : 'application.reject',
+      targetType: 'application',
+      targetId: id,
+      before: { status: 'pending', user_id: userId, is_merchant: wasMerchant },
+      after: { status, user_id: userId, is_merchant: isApproved || wasMerchant },
+      reason
+    },
+    now
+  )
+  return toApplication(row, vault)
+}
+
+interface LockedUser {
+  readonly status: UserInfo['status']
+  readonly is_merchant: number | boolean
+}
+
+/** @returns undefined when there is no such user, or they are deleted */
+async function lockUser(tx: Tx, userId: number): Promise<LockedUser | undefined> {
+  const [row] = await tx.$queryRaw<LockedUser[]>`
+    SELECT status, is_merchant FROM users WHERE user_id = ${userId} AND deleted_at IS NULL FOR UPDATE`
+  return row
+}
+
+/** What a search means: part of a nickname, and what it may be besides. */
+function searchFor(text: string): Prisma.UserWhereInput[] {
+  // Prisma hands % and _ on as they are, and LIKE would take them for anything.
+  const ways: Prisma.UserWhereInput[] = [{ nickname: { contains: text.replace(/[\\%_]/g, '\\$&') } }]
+  if (/^\d{11}$/.test(text)) ways.push({ mobile: text })
+  if (/^[1-9]\d{0,9}$/.test(text) && Number(text) <= MAX_BALANCE) ways.push({ userId: Number(text) })
+  return ways
+}
+
+/** The users there are, newest first. */
+export async function listUsers(db: Db, query: UsersQuery) {
+  const page = pageOf(query)
+  const where: Prisma.UserWhereInput = {
+    deletedAt: null,
+    ...given({ status: query.status, isMerchant: query.is_merchant }),
+    ...(query.search === undefined ? {} : { OR: searchFor(query.search) })
+  }
+  const [rows, total] = await Promise.all([
+    db.user.findMany({ where, orderBy: { userId: 'desc' }, skip: page.skip, take: page.limit }),
+    db.user.count({ where })
+  ])
+  return { users: rows.map(toUserInfo), pagination: pagination(page, total) }
+}
+
+/**
+ * Bans a user, or takes the ban back. A ban shuts their sockets (4003) and their tokens (2004) as soon as it is
+ * committed. Sessions are not revoked: their tokens would say 2002, as if another login helped.
+ * @throws Refusal FORBIDDEN to those who would ban themselves, USER_NOT_FOUND, or STATE_CONFLICT when there is nothing
+ * to change
+ */
+export async function setBan(
+  tx: Tx,
+  outbox: Outbox,
+  { actor, clock }: Doing,
+  { userId, ban, reason }: { userId: number; ban: boolean; reason: string }
+): Promise<UserInfo> {
+  if (ban && userId === actor.userId) throw refuse('FORBIDDEN')
+  const user = await lockUser(tx, userId)
+  if (user === undefined) throw refuse('USER_NOT_FOUND')
+  if ((user.status === 'banned') === ban) throw refuse('STATE_CONFLICT', { status: user.status })
+  const status = ban ? 'banned' : 'active'
+  const changed = await tx.user.update({ where: { userId }, data: { status } })
+  await recordAct(
+    tx,
+    actor,
+    {
+      action: ban ? 'user.ban' : 'user.unban',
+      targetType: 'user',
+      targetId: userId,
+      before: { status: user.status },
+      after: { status },
+      reason
+    },
+    clock()
+  )
+  outbox.tell({ kind: 'user_changed', userId })
+  return toUserInfo(changed)
+}
+
+/**
+ * Gives a user points, or takes them, through the ledger; once for a key.
+ * @throws Refusal USER_NOT_FOUND, POINTS_INSUFFICIENT, IDEMPOTENCY_CONFLICT, or VALIDATION_FAILED when the balance would
+ * be more than its column holds
+ */
+export async function changePoints(
+  tx: Tx,
+  outbox: Outbox,
+  vault: Vault,
+  { actor, clock }: Doing,
+  { userId, change, reason, keyed }: { userId: number; change: number; reason: string; keyed: KeyedRequest | undefined }
+): Promise<{ answer: PointsChange; replayed: boolean }> {
+  // A key locks the admin's own row too. Both in user order, as draws do, or two admins could wait for each other.
+  await tx.$queryRaw`
+    SELECT user_id FROM users WHERE user_id IN (${actor.userId}, ${userId}) ORDER BY user_id FOR UPDATE`
+  const now = clock()
+  return once(tx, vault, { userId: actor.userId, request: keyed, now }, async () => {
+    const account = await openAccount(tx, userId)
+    if (account.balance + change > MAX_BALANCE) {
+      throw refuse('VALIDATION_FAILED', [{ field: 'change', message: `must not lift the balance over ${MAX_BALANCE}` }])
+    }
+    const why = { source: 'admin', description: reason } as const
+    if (change > 0) account.credit(change, why)
+    else account.debit(-change, why)
+    await post(tx, [account], now)
+    await recordAct(
+      tx,
+      actor,
+      {
+        action: 'user.points',
+        targetType: 'user',
+        targetId: userId,
+        before: { total_points: account.opening },
+        after: { total_points: account.balance },
+        reason
+      },
+      now
+    )
+    outbox.push({ userId }, 'points_update', pointsUpdate(userId, account.balance, change, 'admin', now))
+    return { user_id: userId, change, total_points: account.balance }
+  })
+}
+
+const dayAfter = (day: string) => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
+
+function auditWhere(query: AuditLogsQuery, timeZone: string): Prisma.AuditLogWhereInput {
+  const { actor_id: actorId, action, target_type: targetType, target_id: targetId, from, to } = query
+  return {
+    ...given({ actorId, action, targetType, targetId }),
+    createdAt: {
+      ...(from === undefined ? {} : { gte: dayStart(from, timeZone) }),
+      ...(to === undefined ? {} : { lt: dayStart(dayAfter(to), timeZone) })
+    }
+  }
+}
+
+function toAuditLog(row: Prisma.AuditLogGetPayload<object>): AuditLog {
+  return {
+    id: Number(row.id),
+    actor_id: row.actorId,
+    action: row.action,
+    target_type: row.targetType,
+    target_id: row.targetId,
+    before: row.before === null ? null : (JSON.parse(row.before) as unknown),
+    after: row.after === null ? null : (JSON.parse(row.after) as unknown),
+    reason: row.reason,
+    ip: row.ip,
+    request_id: row.requestId,
+    created_at: row.createdAt
+  }
+}
+
+/** What was done by right of office, newest first. */
+export async function listAuditLogs(db: Db, query: AuditLogsQuery, timeZone: string) {
+  const page = pageOf(query)
+  const where = auditWhere(query, timeZone)
+  const [rows, total] = await Promise.all([
+    db.auditLog.findMany({ where, orderBy: { id: 'desc' }, skip: page.skip, take: page.limit }),
+    db.auditLog.count({ where })
+  ])
+  return { logs: rows.map(toAuditLog), pagination: pagination(page, total) }
+}
+
+/** The same, all of it, page by page. */
+export function auditLogPages(db: Db, query: AuditLogsQuery, timeZone: string) {
+  const where = auditWhere(query, timeZone)
+  return pagesOf<AuditLog>(async (last) => {
+    const rows = await db.auditLog.findMany({
+      where: { ...where, ...(last === undefined ? {} : { id: { lt: last.id } }) },
+      orderBy: { id: 'desc' },
+      take: CSV_PAGE
+    })
+    return rows.map(toAuditLog)
+  })
+}
+
+/** Who logged in, or tried to, newest first. */
+export async function listLoginLogs(db: Db, query: LoginLogsQuery) {
+  const page = pageOf(query)
+  const { user_id: userId, method, success } = query
+  const where: Prisma.LoginLogWhereInput = given({ userId, method, success })
+  const [rows, total] = await Promise.all([
+    db.loginLog.findMany({ where, orderBy: { id: 'desc' }, skip: page.skip, take: page.limit }),
+    db.loginLog.count({ where })
+  ])
+  const logs = rows.map(
+    (row): LoginLog => ({
+      id: Number(row.id),
+      method: row.method,
+      account: row.account,
+      user_id: row.userId,
+      success: row.success,
+      error: row.error,
+      ip: row.ip,
+      user_agent: row.userAgent,
+      created_at: row.createdAt
+    })
+  )
+  return { logs, pagination: pagination(page, total) }
+}
+
+function toLedgerRecord(row: Prisma.PointsRecordGetPayload<object>): LedgerRecord {
+  return {
+    id: Number(row.id),
+    user_id: row.userId,
+    type: row.type,
+    points: row.points,
+    balance_after: row.balanceAfter,
+    source: row.source,
+    description: row.description,
+    related_id: row.relatedId,
+    created_at: row.createdAt
+  }
+}
+
+/** The ledger of all users, or of one, newest first. */
+export async function listLedger(db: Db, query: LedgerQuery) {
+  const page = pageOf(query)
+  const where: Prisma.PointsRecordWhereInput = given({ userId: query.user_id })
+  const [rows, total] = await Promise.all([
+    db.pointsRecord.findMany({ where, orderBy: { id: 'desc' }, skip: page.skip, take: page.limit }),
+    db.pointsRecord.count({ where })
+  ])
+  return { records: rows.map(toLedgerRecord), pagination: pagination(page, total) }
+}
+
+/** The same, all of it, page by page. */
+export function ledgerPages(db: Db, { user_id: userId }: Pick<LedgerQuery, 'user_id'>) {
+  return pagesOf<LedgerRecord>(async (last) => {
+    const rows = await db.pointsRecord.findMany({
+      where: { ...given({ userId }), ...(last === undefined ? {} : { id: { lt: last.id } }) },
+      orderBy: { id: 'desc' },
+      take: CSV_PAGE
+    })
+    return rows.map(toLedgerRecord)
+  })
+}
