@@ -2,10 +2,14 @@ import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import pc from 'picocolors'
 import type { Draw, DrawType, LotteryConfig, PityStatus, Statistics } from '../src/domains/lottery/schemas.js'
+import type { Reviewed } from '../src/domains/photo/review.js'
+import type { Uploaded } from '../src/domains/photo/schemas.js'
 import type { PointsRecord, UserInfo } from '../src/domains/user/schemas.js'
 import { DemoClient, type Frame } from './lib/demo-client.js'
+import { SAMPLE_MERCHANT } from './lib/first-data.js'
 import { findInstance } from './lib/instance.js'
 import { Fault, guarded, say } from './lib/print.js'
+import { receiptPicture } from './lib/receipt-picture.js'
 import { readSettings } from './lib/settings.js'
 import { start } from './start.js'
 
@@ -50,25 +54,28 @@ async function tour(address: string): Promise<number> {
   print(`   ${user.nickname} (${user.mobile}), ${entered.is_new_user ? 'new' : 'known'}, ${user.total_points} points`)
   await diner.open()
 
-  heading('2. The wheel')
+  heading('2. A receipt becomes points')
+  const receipt = await earnPoints(address, diner)
+
+  heading('3. The wheel')
   const wheel = await showWheel(diner)
 
-  heading('3. Ten draws: one, three, then one by one until the guarantee')
+  heading('4. Ten draws: one, three, then one by one until the guarantee')
   const draws: Draw[] = []
   for (const type of ['single', 'triple', ...Array(6).fill('single')] as DrawType[]) {
     draws.push(await drawAndShow(diner, type, wheel))
   }
 
-  heading('4. A friend draws ten at once')
+  heading('5. A friend draws ten at once')
   const friend = new DemoClient(address, '小红', showPush)
   await friend.login(newMobile())
   await friend.open()
   const tenfold = [await drawAndShow(friend, 'ten', wheel)]
 
-  heading('5. The ledger')
+  heading('6. The ledger')
   const faults = [
-    ...(await showAndCheck(diner, user.total_points, draws, wheel)),
-    ...(await showAndCheck(friend, user.total_points, tenfold, wheel))
+    ...(await showAndCheck(diner, user.total_points, receipt, draws, wheel)),
+    ...(await showAndCheck(friend, user.total_points, undefined, tenfold, wheel))
   ]
   diner.close()
   friend.close()
@@ -86,8 +93,41 @@ function showPush(client: DemoClient, { type, data }: Frame): void {
       ? `${data.reason_text} ${Number(data.change_points) > 0 ? '+' : ''}${data.change_points} → ${data.total_points}`
       : type === 'lottery_result'
         ? (data.results as { prize_name: string }[]).map((result) => result.prize_name).join('、')
-        : String(data.message ?? '')
+        : type === 'new_review'
+          ? `${data.amount} yuan, to be reviewed`
+          : String(data.message ?? '')
   print(`   ${pc.magenta('⇠ /ws')} ${pc.dim(client.name)} ${pc.yellow(type)} ${text}`)
+}
+
+/** A receipt of this tour: what was promised for it, and what it gave. */
+interface Receipt {
+  readonly uploadId: string
+  readonly points: number
+  readonly balance: number
+}
+
+const TOTAL = '58.50'
+
+/** The diner photographs a receipt, and the sample merchant approves it. */
+async function earnPoints(address: string, diner: DemoClient): Promise<Receipt> {
+  const merchant = new DemoClient(address, '店长', showPush)
+  const { user_info: who } = await merchant.login<{ access_token: string; user_info: UserInfo }>(SAMPLE_MERCHANT)
+  if (!who.is_merchant) throw new Fault(`The account ${SAMPLE_MERCHANT} is no merchant here: the tour needs one.`)
+  await merchant.open()
+  const form = new FormData()
+  form.append('amount', TOTAL)
+  form.append('photo', new Blob([new Uint8Array(await receiptPicture(TOTAL))], { type: 'image/jpeg' }), 'receipt.jpg')
+  const upload = await diner.request<Uploaded>('POST', '/api/photo/upload', form)
+  print(`   ${upload.amount} yuan, ${upload.file_size} bytes, ${upload.expected_points} points expected`)
+  print(`   ${pc.dim(upload.image_url)}`)
+  await merchant.waitFor((frame) => frame.type === 'new_review' && frame.data.upload_id === upload.upload_id)
+  const path = `/api/merchant/reviews/${upload.upload_id}/approve`
+  const review = await merchant.request<Reviewed>('POST', path, { actual_amount: Number(TOTAL) })
+  await diner.waitFor((frame) => frame.type === 'points_update' && frame.data.reason === 'photo_review')
+  merchant.close()
+  if (review.points_awarded !== upload.expected_points)
+    throw new Fault('The review gave other points than were promised.')
+  return { uploadId: upload.upload_id, points: review.points_awarded, balance: review.user_new_balance }
 }
 
 async function showWheel(client: DemoClient): Promise<Wheel> {
@@ -116,14 +156,21 @@ async function drawAndShow(client: DemoClient, type: DrawType, { pityLimit, pity
 }
 
 /** Everything about one diner that contradicts something else. */
-async function showAndCheck(client: DemoClient, opening: number, draws: Draw[], wheel: Wheel): Promise<string[]> {
+async function showAndCheck(
+  client: DemoClient,
+  opening: number,
+  receipt: Receipt | undefined,
+  draws: Draw[],
+  wheel: Wheel
+): Promise<string[]> {
   const faults: string[] = []
   const expect = (what: string, found: unknown, expected: unknown) => {
     if (found !== expected) faults.push(`${client.name}: ${what} is ${found}, not ${expected}`)
   }
   const results = draws.flatMap((draw) => draw.results)
   const won = results.reduce((sum, result) => sum + result.points_awarded, 0)
-  const balance = opening - results.length * wheel.cost + won
+  const earned = receipt?.points ?? 0
+  const balance = opening + earned - results.length * wheel.cost + won
 
   const { records } = await client.request<{ records: PointsRecord[] }>('GET', '/api/user/points-records?limit=50')
   for (const row of records) {
@@ -157,13 +204,14 @@ async function showAndCheck(client: DemoClient, opening: number, draws: Draw[], 
     sincePity
   )
 
-  const pushes = client.frames.filter((frame) => frame.type !== 'connected')
-  expect('the number of pushes', pushes.length, draws.length * 2)
-  for (const [index, draw] of draws.entries()) {
-    const [result, points] = [pushes[index * 2], pushes[index * 2 + 1]]
-    expect(`push ${index * 2 + 1}`, `${result?.type} ${result?.data.draw_id}`, `lottery_result ${draw.draw_id}`)
-    expect(`push ${index * 2 + 2}`, `${points?.type} ${points?.data.total_points}`, `points_update ${draw.user_points}`)
-  }
+  const pushes = client.frames
+    .filter((frame) => frame.type !== 'connected')
+    .map(({ type, data }) => `${type} ${data.draw_id ?? data.upload_id ?? data.total_points}`)
+  const expected = [
+    ...(receipt === undefined ? [] : [`review_result ${receipt.uploadId}`, `points_update ${receipt.balance}`]),
+    ...draws.flatMap((draw) => [`lottery_result ${draw.draw_id}`, `points_update ${draw.user_points}`])
+  ]
+  expect('the sequence of pushes', pushes.join(', '), expected.join(', '))
   const ids = client.frames.map((frame) => frame.id)
   expect(
     'the order of frame ids',

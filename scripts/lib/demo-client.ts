@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { WebSocket } from 'ws'
-import { Fault } from './print.js'
+import { Fault, say } from './print.js'
 
 /** A frame as it came over /ws. */
 export interface Frame {
@@ -11,6 +11,7 @@ export interface Frame {
 }
 
 const FRAME_WITHIN_MS = 15_000
+const LONGEST_WAIT_SECONDS = 60
 
 /** A diner's mini-program: requests with a token, and a socket whose frames are kept in the order they came. */
 export class DemoClient {
@@ -24,23 +25,30 @@ export class DemoClient {
     private readonly onFrame: (client: DemoClient, frame: Frame) => void
   ) {}
 
-  /** @throws Fault when the answer is a failure */
+  /**
+   * Sends a request, as JSON or as a form. One that comes too soon for a limit is sent again when its time has come.
+   * @throws Fault when the answer is a failure
+   */
   async request<T>(method: 'GET' | 'POST', path: string, body?: object): Promise<T> {
+    const isForm = body instanceof FormData
+    const payload = isForm ? body : body === undefined ? null : JSON.stringify(body)
     const response = await fetch(`${this.address}${path}`, {
       method,
       headers: {
         ...(this.#token === '' ? {} : { authorization: `Bearer ${this.#token}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' })
+        ...(body === undefined || isForm ? {} : { 'content-type': 'application/json' })
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) })
+      body: payload
     })
     const answer = (await response.json()) as { code: number; msg: string; error?: string; data: T }
-    if (answer.code !== 0) {
-      const wait = response.headers.get('retry-after')
-      const hint = wait === null ? '' : ` Try again in ${wait} s, or start the service with RATE_LIMIT=off.`
-      throw new Fault(`${method} ${path} was refused: ${answer.code} ${answer.error} ${answer.msg}.${hint}`)
+    if (answer.code === 0) return answer.data
+    const wait = Number(response.headers.get('retry-after') ?? 0)
+    if (response.status === 429 && wait <= LONGEST_WAIT_SECONDS) {
+      say(`${method} ${path}: the limit of requests is reached; waiting ${wait} s (none with RATE_LIMIT=off)`)
+      await pause(wait * 1000)
+      return this.request(method, path, body)
     }
-    return answer.data
+    throw new Fault(`${method} ${path} was refused: ${answer.code} ${answer.error} ${answer.msg}`)
   }
 
   /** Logs in as a mini-program does; outside production the server echoes the code it sent. */
