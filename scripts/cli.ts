@@ -8,7 +8,8 @@ const tasks: Record<string, () => Promise<{ main(args: string[]): Promise<void> 
   reconcile: () => import('./reconcile.js'),
   'storage-sweep': () => import('./storage-sweep.js'),
   'admin-create': () => import('./admin-create.js'),
-  studio: () => import('./studio.js')
+  studio: () => import('./studio.js'),
+  'bench-receipts': () => import('./bench/receipts.js')
 }
 
 /** Runs a task in this process: `npm run …` comes here through scripts/run.mjs, the image through task.js. */

@@ -141,6 +141,7 @@ switch (task) {
   case 'storage-sweep':
   case 'admin-create':
   case 'studio':
+  case 'bench-receipts':
     Object.assign(process.env, task === 'studio' ? prismaEnv : {})
     await script(task)
     break

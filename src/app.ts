@@ -6,6 +6,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { v7 as uuid } from 'uuid'
 import { type Config, trustProxy } from './config.js'
+import admin from './domains/admin/plugin.js'
 import auth from './domains/auth/plugin.js'
 import { consoleSms, type SmsProvider } from './domains/auth/sms.js'
 import lottery from './domains/lottery/plugin.js'
@@ -116,6 +117,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(lottery, { prefix: '/api/lottery' })
   await app.register(photo, { prefix: '/api/photo' })
   await app.register(merchant, { prefix: '/api/merchant' })
+  await app.register(admin, { prefix: '/api/admin' })
   return app
 }
 

@@ -103,7 +103,7 @@ test('every route is closed to diners, merchants and strangers', async () => {
 })
 
 describe('applications', () => {
-  test('are listed newest first, with what was encrypted in clear and the mobile masked', async () => {
+  test('are listed newest first, with the licence in clear, and telephone and mobile masked', async () => {
     const app = await createAdminApp()
     const by = await newAdmin(app)
     const diner = await newDiner(app)
@@ -121,7 +121,7 @@ describe('applications', () => {
       },
       business_name: '阿明小馆',
       contact_person: '陈明',
-      contact_phone: '075512345678',
+      contact_phone: '075****5678',
       business_license: '91440300MA5EXAMPLE',
       business_address: null,
       reason: null,

@@ -4,9 +4,11 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { createAdmin } from '../src/domains/auth/service.js'
 import { catalogue, type ErrorName } from '../src/shared/catalogue.js'
-import { createApp, databaseUrl, newDiner, newMobile, sql, until } from './helpers/app.js'
+import type { ObjectStorage } from '../src/storage/storage.js'
+import { createApp, databaseUrl, newAdmin, newDiner, newMobile, sql, until } from './helpers/app.js'
 import { createProxy } from './helpers/proxy.js'
 import { openSocket } from './helpers/socket.js'
+import { picture, upload } from './helpers/upload.js'
 
 const reached = new Set<string>()
 
@@ -184,6 +186,58 @@ test('a request id is taken over when it is well formed, else made', async () =>
   expect((await ask('abc-1.2')).json().request_id).toBe('abc-1.2')
   expect((await ask('a b\u007f')).json().request_id).toMatch(/^[0-9a-f-]{36}$/)
   expect((await ask('x'.repeat(65))).json().request_id).toMatch(/^[0-9a-f-]{36}$/)
+})
+
+test('what receipts and their review refuse', async () => {
+  let storageFails = true
+  const storage: ObjectStorage = {
+    put: async () => {
+      if (storageFails) throw new Error('storage down')
+    },
+    remove: async () => {},
+    list: async function* () {},
+    url: (key, origin) => `${origin}/files/${key}`,
+    check: async () => {}
+  }
+  const app = await createApp({ storage })
+  const [diner, merchant] = [await newDiner(app), await newDiner(app)]
+  const bytes = await picture(40, 40)
+  expectReply('PHOTO_STORE_FAILED', await upload(app, diner, { bytes }))
+  storageFails = false
+  expectReply('PHOTO_REQUIRED', await diner.post('/api/photo/upload', {}))
+  expectReply('AMOUNT_INVALID', await upload(app, diner, { bytes, amount: 'abc' }))
+  expectReply('AMOUNT_TOO_LARGE', await upload(app, diner, { bytes, amount: '10000.01' }))
+  expectReply('PHOTO_TOO_LARGE', await upload(app, diner, { bytes: Buffer.alloc(5 * 1024 * 1024 + 1) }))
+  expectReply('PHOTO_UNREADABLE', await upload(app, diner, { bytes: Buffer.from('text') }))
+  const { upload_id } = (await upload(app, diner, { bytes })).json().data
+
+  expectReply('MERCHANT_REQUIRED', await merchant.post('/api/merchant/review', { upload_id, action: 'rejected' }))
+  expectReply('APPLICATION_INCOMPLETE', await diner.post('/api/merchant/apply', {}))
+  expectReply('APPLICATION_NOT_FOUND', await diner.get('/api/merchant/application'))
+  const form = { business_name: 'a', contact_person: 'b', contact_phone: '13900001234' }
+  await diner.post('/api/merchant/apply', form)
+  expectReply('APPLICATION_PENDING', await diner.post('/api/merchant/apply', form))
+  await app.db.user.update({ where: { userId: merchant.userId }, data: { isMerchant: true } })
+  app.bus.publish({ kind: 'user_changed', userId: merchant.userId })
+  expectReply('ALREADY_MERCHANT', await merchant.post('/api/merchant/apply', form))
+
+  const review = (body: object) => merchant.post('/api/merchant/review', body)
+  expectReply('REVIEW_PARAMS', await review({ upload_id, action: 'maybe' }))
+  expectReply('ACTUAL_AMOUNT_REQUIRED', await review({ upload_id, action: 'approved' }))
+  expectReply('REVIEW_NOT_FOUND', await review({ upload_id: 'unknown', action: 'rejected' }))
+  const own = (await upload(app, merchant, { bytes })).json().data.upload_id
+  expectReply('REVIEW_OWN_UPLOAD', await review({ upload_id: own, action: 'rejected' }))
+  await review({ upload_id, action: 'rejected' })
+  expectReply('REVIEW_ALREADY_DONE', await review({ upload_id, action: 'rejected' }))
+})
+
+test('what admins are refused', async () => {
+  const app = await createApp()
+  const admin = await newAdmin(app)
+  const { userId } = await newDiner(app)
+  expectReply('USER_NOT_FOUND', await admin.post('/api/admin/users/2000000000/ban', { reason: 'x' }))
+  expectReply('STATE_CONFLICT', await admin.post(`/api/admin/users/${userId}/unban`, { reason: 'x' }))
+  expectReply('APPLICATION_NOT_FOUND', await admin.post('/api/admin/merchant-applications/2000000000/approve', {}))
 })
 
 afterAll(() => {

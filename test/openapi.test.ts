@@ -24,6 +24,30 @@ GET /api/lottery/statistics
 GET /api/lottery/pity-status
 GET /api/user/info
 GET /api/user/points-records
+POST /api/photo/upload
+GET /api/photo/history
+GET /api/photo/review/{id}
+GET /api/photo/statistics
+DELETE /api/photo/{id}
+POST /api/merchant/apply
+GET /api/merchant/application
+GET /api/merchant/reviews/pending
+GET /api/merchant/reviews
+POST /api/merchant/review
+POST /api/merchant/reviews/{id}/approve
+POST /api/merchant/reviews/{id}/reject
+POST /api/merchant/reviews/batch
+GET /api/merchant/statistics
+GET /api/admin/merchant-applications
+POST /api/admin/merchant-applications/{id}/approve
+POST /api/admin/merchant-applications/{id}/reject
+GET /api/admin/users
+POST /api/admin/users/{id}/ban
+POST /api/admin/users/{id}/unban
+POST /api/admin/users/{id}/points
+GET /api/admin/points-records
+GET /api/admin/audit-logs
+GET /api/admin/login-logs
 `
   .trim()
   .split('\n')
@@ -75,7 +99,7 @@ describe('the OpenAPI document', () => {
       const described = [['body', operation.requestBody] as const, ...Object.entries(operation.responses)]
       for (const [status, part] of described) {
         if (part === undefined) continue
-        const media = part.content?.['application/json']
+        const media = part.content?.['application/json'] ?? part.content?.['multipart/form-data']
         const examples = media?.examples ? Object.values(media.examples).map(({ value }) => value) : [media?.example]
         expect(examples.length, `${name} ${status}`).toBeGreaterThan(0)
         for (const example of examples) {

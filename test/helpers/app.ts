@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import bcrypt from 'bcrypt'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import * as mariadb from 'mariadb'
 import { afterAll, beforeAll, inject, onTestFinished } from 'vitest'
@@ -10,6 +11,7 @@ import { migrate } from '../../scripts/lib/migrations.js'
 import { withPrisma } from '../../scripts/lib/prisma.js'
 import { type AppOptions, buildApp } from '../../src/app.js'
 import { type Config, loadConfig } from '../../src/config.js'
+import { createAdmin } from '../../src/domains/auth/service.js'
 import type { DrawTools } from '../../src/domains/lottery/draw.js'
 import { RuleBook } from '../../src/domains/lottery/versions.js'
 import { createUser } from '../../src/domains/user/service.js'
@@ -131,6 +133,21 @@ function asDiner(app: FastifyInstance, who: Pick<Diner, 'userId' | 'mobile' | 'a
     post: (url, payload, headers = {}) =>
       send({ method: 'POST', url, headers, ...(payload === undefined ? {} : { payload }) })
   }
+}
+
+/** Makes an admin, and logs them in. */
+export async function newAdmin(app: FastifyInstance): Promise<Diner> {
+  const [username, mobile] = [`admin${newMobile()}`, newMobile()]
+  const passwordHash = await bcrypt.hash('right password', 4)
+  await app.tx((tx) => createAdmin(tx, { username, passwordHash, mobile, newUserPoints: 1000, now: app.clock() }))
+  const payload = { username, password: 'right password' }
+  const { data } = (await app.inject({ method: 'POST', url: '/api/auth/admin-login', payload })).json()
+  return asDiner(app, {
+    userId: data.user_info.user_id,
+    mobile,
+    access: data.access_token,
+    refresh: data.refresh_token
+  })
 }
 
 /** What a draw needs besides the database, for tests that call the core itself. */

@@ -14,3 +14,7 @@ CREATE TABLE `review_days` (
 
 -- The list of all reviews, newest first.
 CREATE INDEX `photo_reviews_created_at_idx` ON `photo_reviews` (`created_at`);
+
+-- The sweep of the storage asks for rows by the keys of their objects.
+CREATE INDEX `photo_reviews_image_key_idx` ON `photo_reviews` (`image_key`);
+CREATE INDEX `photo_reviews_thumbnail_key_idx` ON `photo_reviews` (`thumbnail_key`);

@@ -11,7 +11,7 @@ const pending: Application = {
   user: { user_id: 1, nickname: '用户5678', mobile: '138****5678' },
   business_name: '阿明小馆',
   contact_person: '陈明',
-  contact_phone: '13812345678',
+  contact_phone: '138****5678',
   business_license: '91440300MA5EXAMPLE',
   business_address: '深圳市南山区科技路1号',
   reason: '希望自己审核小票',

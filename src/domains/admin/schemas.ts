@@ -39,7 +39,7 @@ export const Application = Type.Object({
   }),
   business_name: Type.String(),
   contact_person: Type.String(),
-  contact_phone: Type.String(),
+  contact_phone: Type.String({ description: 'masked' }),
   business_license: Nullable(Type.String()),
   business_address: Nullable(Type.String()),
   reason: Nullable(Type.String({ description: "the applicant's" })),

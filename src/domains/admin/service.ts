@@ -9,6 +9,7 @@ import type { Vault } from '../../shared/vault.js'
 import { type Actor, recordAct } from '../audit/service.js'
 import type { KeyedRequest } from '../idempotency/rules.js'
 import { once } from '../idempotency/service.js'
+import { masked } from '../merchant/applications.js'
 import type { Outbox } from '../realtime/bus.js'
 import { pointsUpdate } from '../realtime/events.js'
 import { openAccount, post } from '../user/ledger.js'
@@ -45,7 +46,7 @@ function toApplication(row: ApplicationRow, vault: Vault): Application {
     user: { user_id: row.user.userId, nickname: row.user.nickname, mobile: maskMobile(row.user.mobile) },
     business_name: row.businessName,
     contact_person: row.contactPerson,
-    contact_phone: vault.decrypt(row.contactPhone),
+    contact_phone: masked(vault.decrypt(row.contactPhone)),
     business_license: row.businessLicense === null ? null : vault.decrypt(row.businessLicense),
     business_address: row.businessAddress,
     reason: row.reason,

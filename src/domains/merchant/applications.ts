@@ -7,8 +7,8 @@ import type { Application, ApplyBody } from './schemas.js'
 /** A row of `merchant_applications` as Prisma gives it. */
 export type ApplicationRow = Prisma.MerchantApplicationGetPayload<object>
 
-/** Shows who it is, and not how to reach or pose as them. */
-const masked = (text: string) =>
+/** Shows who it is, and not how to reach or pose as them: `139****0001`. */
+export const masked = (text: string) =>
   text.length <= 4 ? '****' : `${text.slice(0, Math.min(3, text.length - 4))}****${text.slice(-4)}`
 
 /** Telephone and licence are kept encrypted, and shown masked (contract section 2). */

@@ -8,11 +8,14 @@ export const UploadId = Type.String({ minLength: 1, maxLength: 50 })
 export const UploadParams = Type.Object({ id: UploadId })
 
 /** The multipart form, for the documentation: it is read as a stream, see form.ts. */
-export const UploadForm = Type.Object({
-  photo: Type.String({ format: 'binary', description: 'one file of at most 5 MB: JPEG, PNG, GIF or WebP' }),
-  amount: Type.String({ description: 'yuan, 0.01 to 10000, at most two decimals' }),
-  description: Type.Optional(Type.String({ maxLength: 500 }))
-})
+export const UploadForm = Type.Object(
+  {
+    photo: Type.String({ format: 'binary', description: 'one file of at most 5 MB: JPEG, PNG, GIF or WebP' }),
+    amount: Type.String({ description: 'yuan, 0.01 to 10000, at most two decimals' }),
+    description: Type.Optional(Type.String({ maxLength: 500 }))
+  },
+  { examples: [{ photo: '(the bytes of the file)', amount: '58.50', description: '四人晚餐' }] }
+)
 
 export const Uploaded = Type.Object({
   upload_id: UploadId,

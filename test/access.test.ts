@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest'
+import { createApp, newAdmin, newDiner, until } from './helpers/app.js'
+import { picture, upload } from './helpers/upload.js'
+
+interface Document {
+  paths: Record<string, Record<string, unknown>>
+}
+
+/** Routes under /api/merchant that a diner may use. */
+const FOR_DINERS = new Set(['/api/merchant/apply', '/api/merchant/application'])
+
+test('every route lets in whom it should: a stranger, a diner, a merchant, an admin', async () => {
+  const app = await createApp()
+  const [diner, merchant, admin] = [await newDiner(app), await newDiner(app), await newAdmin(app)]
+  await app.db.user.update({ where: { userId: merchant.userId }, data: { isMerchant: true } })
+  app.bus.publish({ kind: 'user_changed', userId: merchant.userId })
+  const { paths }: Document = (await app.inject('/api/docs/json')).json()
+  const who = { diner, merchant, admin }
+  let checked = 0
+  for (const [path, methods] of Object.entries(paths)) {
+    // Those of auth are public, and logging out would end the test.
+    if (!path.startsWith('/api/') || path.startsWith('/api/auth/')) continue
+    for (const method of Object.keys(methods)) {
+      const url = path.replace('{id}', '2000000000')
+      const ask = async (token?: string) => {
+        const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+        const reply = await app.inject({ method: method.toUpperCase() as 'GET', url, headers })
+        return reply.json<{ error?: string }>().error
+      }
+      expect([url, await ask()]).toEqual([url, 'TOKEN_MISSING'])
+      for (const [role, { access }] of Object.entries(who)) {
+        const error = await ask(access)
+        const refused = ['TOKEN_MISSING', 'TOKEN_INVALID', 'FORBIDDEN', 'MERCHANT_REQUIRED'].includes(error ?? '')
+        const needsAdmin = path.startsWith('/api/admin/')
+        const needsMerchant = path.startsWith('/api/merchant/') && !FOR_DINERS.has(path)
+        const expected =
+          needsAdmin && role !== 'admin'
+            ? 'FORBIDDEN'
+            : needsMerchant && role === 'diner'
+              ? 'MERCHANT_REQUIRED'
+              : 'let in'
+        expect([method, path, role, refused ? error : 'let in']).toEqual([method, path, role, expected])
+        checked += 1
+      }
+    }
+  }
+  expect(checked).toBeGreaterThan(60)
+})
+
+test('nobody reaches what belongs to another by its id', async () => {
+  const app = await createApp()
+  const [owner, other, merchant] = [await newDiner(app), await newDiner(app), await newDiner(app)]
+  await app.db.user.update({ where: { userId: merchant.userId }, data: { isMerchant: true } })
+  app.bus.publish({ kind: 'user_changed', userId: merchant.userId })
+  const id = (await upload(app, owner, { bytes: await picture(40, 40) })).json().data.upload_id
+  for (const who of [other, merchant]) {
+    expect((await who.get(`/api/photo/review/${id}`)).json().error).toBe('REVIEW_NOT_FOUND')
+    const headers = { authorization: `Bearer ${who.access}` }
+    const removed = await app.inject({ method: 'DELETE', url: `/api/photo/${id}`, headers })
+    expect(removed.json().error).toBe('REVIEW_NOT_FOUND')
+    expect((await who.get('/api/photo/history')).json().data.history).toEqual([])
+    expect((await who.post('/api/lottery/draw', { userId: owner.userId })).json().error).toBe('FORBIDDEN')
+  }
+  expect((await owner.get(`/api/photo/review/${id}`)).json().data.status).toBe('pending')
+})
+
+test('a promotion is noticed at once where an event tells of it, and within 30 s where none does', async () => {
+  const app = await createApp()
+  const diner = await newDiner(app)
+  const error = async () => (await diner.get('/api/merchant/statistics')).json().error
+  expect(await error()).toBe('MERCHANT_REQUIRED')
+  await app.db.user.update({ where: { userId: diner.userId }, data: { isMerchant: true } })
+  app.bus.publish({ kind: 'user_changed', userId: diner.userId })
+  expect(await error()).toBeUndefined()
+  await app.db.user.update({ where: { userId: diner.userId }, data: { isMerchant: false } })
+  await until(async () => (await error()) === 'MERCHANT_REQUIRED', 30_000)
+})
