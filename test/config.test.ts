@@ -84,13 +84,13 @@ test('.env.example and the README list every setting, in the order of the schema
   const names = Object.keys(ConfigSchema.properties)
   expect(exampleLines(await readFile('.env.example', 'utf8')).map(([name]) => name)).toEqual(names)
   const readme = await readFile('README.md', 'utf8')
-  const listed = [...readme.matchAll(/^\| `([A-Z_]+)` \|/gm)].map((match) => match[1])
+  const listed = [...readme.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \|/gm)].map((match) => match[1])
   expect(listed).toEqual(names)
 })
 
 /** Settings and their values, those that are commented out too. */
 function exampleLines(text: string): [string, string][] {
-  return [...text.matchAll(/^(?:# )?([A-Z][A-Z_]+)=(.*)$/gm)].map((match) => [match[1] ?? '', match[2] ?? ''])
+  return [...text.matchAll(/^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$/gm)].map((match) => [match[1] ?? '', match[2] ?? ''])
 }
 
 test('TRUST_PROXY is a flag, a number of hops, or addresses', () => {

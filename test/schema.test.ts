@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import internals from '@prisma/internals'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Migration, migrate, readMigrations } from '../scripts/lib/migrations.js'
@@ -164,15 +164,17 @@ test.each([
 
 test('applied migrations are recorded with the checksums that Prisma computes, and are not applied twice', async () => {
   const rows = await sql<{ migration_name: string; checksum: string; finished_at: Date; applied_steps_count: number }>(
-    'SELECT migration_name, checksum, finished_at, applied_steps_count FROM _prisma_migrations'
+    `SELECT migration_name, checksum, finished_at, applied_steps_count FROM _prisma_migrations ORDER BY migration_name`
   )
-  const file = await readFile('prisma/migrations/20261122000000_init/migration.sql')
-  expect(rows[0]).toMatchObject({
-    migration_name: '20261122000000_init',
-    checksum: createHash('sha256').update(file).digest('hex'),
-    finished_at: expect.any(Date),
-    applied_steps_count: 1
-  })
+  const names = (await readdir('prisma/migrations', { withFileTypes: true }))
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+  expect(rows.map((row) => row.migration_name)).toEqual(names.sort())
+  for (const row of rows) {
+    const file = await readFile(`prisma/migrations/${row.migration_name}/migration.sql`)
+    const checksum = createHash('sha256').update(file).digest('hex')
+    expect(row).toMatchObject({ checksum, finished_at: expect.any(Date), applied_steps_count: 1 })
+  }
   expect(await migrate(databaseUrl())).toEqual([])
 })
 

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { refuse } from '../../shared/refusal.js'
+import { MAX_PHOTO_BYTES } from './images.js'
 
 /** A multipart form with one file, read to its end. */
 export interface PhotoForm {
@@ -26,10 +27,9 @@ export async function readPhotoForm(request: FastifyRequest, field: string): Pro
         fields.set(part.fieldname, String(part.value))
         continue
       }
-      const chunks: Buffer[] = []
-      for await (const chunk of part.file) chunks.push(chunk as Buffer)
+      const bytes = await readFile(part.file, request)
       if (part.file.truncated) throw refuse('PHOTO_TOO_LARGE')
-      if (part.fieldname === field) file = { bytes: Buffer.concat(chunks), filename: part.filename ?? '' }
+      if (part.fieldname === field) file = { bytes, filename: part.filename ?? '' }
     }
   } catch (err) {
     throw fromParser(err)
@@ -37,6 +37,15 @@ export async function readPhotoForm(request: FastifyRequest, field: string): Pro
   if (file === undefined || file.bytes.length === 0)
     throw refuse(file === undefined ? 'PHOTO_REQUIRED' : 'PHOTO_UNREADABLE')
   return { ...file, filename: file.filename.slice(-FILENAME_LENGTH), fields }
+}
+
+/** Into one buffer that is as large as the request can need: no chunk is kept beside it. */
+async function readFile(file: AsyncIterable<Buffer>, request: FastifyRequest): Promise<Buffer> {
+  const announced = Number(request.headers['content-length'])
+  const bytes = Buffer.allocUnsafe(Math.min(announced || MAX_PHOTO_BYTES, MAX_PHOTO_BYTES))
+  let length = 0
+  for await (const chunk of file) length += chunk.copy(bytes, length)
+  return bytes.subarray(0, length)
 }
 
 /** The parser's own refusals in our words. */
