@@ -15,8 +15,7 @@ const USAGE = 'npm run storage:sweep -- [--delete] [--older-than-minutes 60]'
 /** All photographs are below it. */
 const PREFIX = 'photos/'
 const ROWS_AT_A_TIME = 200
-/** No index helps to find a key, so each batch reads the table once: rather few batches. */
-const OBJECTS_AT_A_TIME = 1000
+const OBJECTS_AT_A_TIME = 500
 const LOOKUPS_AT_ONCE = 16
 
 interface Sweep {
@@ -106,13 +105,12 @@ async function findMissing({ db, storage }: Sweep): Promise<{ rows: number; miss
       { uploadId, what: 'image', key: imageKey },
       { uploadId, what: 'thumbnail', key: thumbnailKey }
     ])
-    const found = await queue.addAll(
-      wanted.map(
-        ({ key }) =>
-          () =>
-            isStored(storage, key)
-      )
+    const lookUps = wanted.map(
+      ({ key }) =>
+        async () =>
+          isKey(key) && storage.exists(key)
     )
+    const found = await queue.addAll(lookUps)
     const absent = wanted.filter((_, index) => !found[index])
     // A diner may have taken the photograph back since the row was read.
     const still = await rowsAmong(db, new Set(absent.map(({ uploadId }) => uploadId)))
@@ -125,12 +123,6 @@ async function findMissing({ db, storage }: Sweep): Promise<{ rows: number; miss
   }
   bar.stop()
   return { rows, missing }
-}
-
-async function isStored(storage: ObjectStorage, key: string): Promise<boolean> {
-  if (!isKey(key)) return false
-  for await (const found of storage.list(key)) if (found.key === key) return true
-  return false
 }
 
 async function rowsAmong(db: PrismaClient, uploadIds: ReadonlySet<string>): Promise<ReadonlySet<string>> {

@@ -195,6 +195,7 @@ test('what receipts and their review refuse', async () => {
       if (storageFails) throw new Error('storage down')
     },
     remove: async () => {},
+    exists: async () => false,
     list: async function* () {},
     url: (key, origin) => `${origin}/files/${key}`,
     check: async () => {}

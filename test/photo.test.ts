@@ -278,6 +278,7 @@ describe('an upload', () => {
         kept.set(key, body)
       },
       remove: async (key) => void kept.delete(key),
+      exists: async () => false,
       list: async function* () {},
       url: (key, origin) => `${origin}/files/${key}`,
       check: async () => Promise.reject(new Error('storage down'))

@@ -79,6 +79,8 @@ test('local: what was put is read back, listed, and gone once removed', async ()
   expect(await keysOf(storage, 'photos/2024/')).toEqual([])
   for await (const { storedAt } of storage.list('')) expect(storedAt.getTime()).toBeGreaterThan(since)
 
+  const there = ['photos/2026/11/a.jpg', 'photos/2026/11', 'photos/2026/11/none.jpg'].map((key) => storage.exists(key))
+  expect(await Promise.all(there)).toEqual([true, false, false])
   await storage.remove('photos/2026/11/a.jpg')
   await storage.remove('photos/2026/11/a.jpg')
   await storage.remove('photos/never/there.jpg')
@@ -304,6 +306,10 @@ test('s3: the bytes that a client fetches are those that were put', async () => 
     expect(response.headers.get('cache-control')).toBe(LONG)
   }
   const since = Date.now() - 60_000
+  expect([
+    await storage.exists('photos/none.jpg'),
+    await storage.exists((await keysOf(storage, 'photos/'))[0] ?? '')
+  ]).toEqual([false, true])
   for await (const { storedAt } of storage.list('photos/')) expect(storedAt.getTime()).toBeGreaterThan(since)
   expect(await keysOf(storage, 'photos/2026/11/s')).toEqual(['photos/2026/11/small.jpg'])
 

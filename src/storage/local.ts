@@ -54,6 +54,10 @@ export function createLocalStorage(options: LocalStorageOptions): ObjectStorage 
       await rm(fileOf(key), { force: true }).catch(unlessAbsent)
     },
 
+    async exists(key) {
+      return (await stat(fileOf(key)).catch(unlessAbsent))?.isFile() ?? false
+    },
+
     async *list(prefix) {
       if (prefix !== '') assertKey(prefix.replace(/\/$/, ''))
       const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)

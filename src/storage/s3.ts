@@ -27,9 +27,14 @@ const CACHE_CONTROL = 'public, max-age=31536000, immutable'
 export async function createS3Storage(settings: S3Settings, limits: S3Limits = LIMITS): Promise<ObjectStorage> {
   const { S3_ENDPOINT: endpoint, S3_BUCKET: bucket, S3_ACCESS_KEY: accessKey, S3_SECRET_KEY: secretKey } = settings
   assert(endpoint && bucket && accessKey && secretKey, 'STORAGE=s3 needs its endpoint, bucket and keys')
-  const { DeleteObjectCommand, HeadBucketCommand, ListObjectsV2Command, PutObjectCommand, S3Client } = await import(
-    '@aws-sdk/client-s3'
-  )
+  const {
+    DeleteObjectCommand,
+    HeadBucketCommand,
+    HeadObjectCommand,
+    ListObjectsV2Command,
+    PutObjectCommand,
+    S3Client
+  } = await import('@aws-sdk/client-s3')
   const client = new S3Client({
     endpoint,
     region: settings.S3_REGION,
@@ -72,6 +77,17 @@ export async function createS3Storage(settings: S3Settings, limits: S3Limits = L
       } catch (err) {
         // S3 says nothing of an absent object; some who speak its language do.
         if ((err as Error).name !== 'NoSuchKey') throw err
+      }
+    },
+
+    async exists(key) {
+      assertKey(key)
+      try {
+        await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }))
+        return true
+      } catch (err) {
+        if (['NotFound', 'NoSuchKey'].includes((err as Error).name)) return false
+        throw err
       }
     },
 

@@ -4,6 +4,8 @@ export interface ObjectStorage {
   put(key: string, body: Buffer, contentType: string): Promise<void>
   /** Removes what lies under a key; nothing lying there is no error. @throws Error when the storage failed */
   remove(key: string): Promise<void>
+  /** Whether something lies under a key. @throws Error when the storage failed */
+  exists(key: string): Promise<boolean>
   /** Every key there is below a prefix, with the time it was stored. */
   list(prefix: string): AsyncIterable<StoredObject>
   /**
