@@ -106,7 +106,7 @@ describe('closing', () => {
   })
 
   test('a silent one is closed 4008; one that answers pings stays', async () => {
-    const app = await withLimits({ pingEveryMs: 100, silenceMs: 400 })
+    const app = await withLimits({ pingEveryMs: 200, silenceMs: 3000 })
     const diner = await newDiner(app)
     const silent = await openSocket(app, diner.access, { autoPong: false })
     const answering = await openSocket(app, diner.access)
@@ -117,11 +117,11 @@ describe('closing', () => {
   })
 
   test('one that answers no ping but sends is not silent', async () => {
-    const app = await withLimits({ pingEveryMs: 100, silenceMs: 1500 })
+    const app = await withLimits({ pingEveryMs: 200, silenceMs: 3000 })
     const diner = await newDiner(app)
     const socket = await openSocket(app, diner.access, { autoPong: false })
     const start = Date.now()
-    while (Date.now() - start < 3000) {
+    while (Date.now() - start < 5000) {
       socket.send({ type: 'ping' })
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
@@ -151,7 +151,7 @@ describe('closing', () => {
   })
 
   test('an expired token closes 4001 at the instant it expires', async () => {
-    const app = await listening({ config: { JWT_EXPIRES_IN: '3s' } })
+    const app = await listening({ config: { JWT_EXPIRES_IN: '8s' } })
     const diner = await newDiner(app)
     const exp = JSON.parse(Buffer.from(diner.access.split('.')[1] ?? '', 'base64url').toString()).exp * 1000
     const socket = await openSocket(app, diner.access)

@@ -17,6 +17,15 @@ TypeRegistry.Set<{ enum: readonly string[] }>('StringEnum', (schema, value) => s
 export const StringEnum = <const T extends readonly string[]>(values: T, options: object = {}) =>
   Type.Unsafe<T[number]>({ [Kind]: 'StringEnum', type: 'string', enum: [...values], ...options })
 
+/** A business day; both ends of a range belong to it. */
+export const Day = Type.String({ format: 'date', pattern: '^20', maxLength: 10, description: 'such as 2026-11-22' })
+
+/** Of a list that can also be had as a file. */
+export const ExportFormat = StringEnum(['json', 'csv'], {
+  default: 'json',
+  description: 'csv: all that fits the filters, as a file; paging is ignored'
+})
+
 /** `page` and `limit` of a list, with the names mini-programs use for the latter. */
 export const PageQuery = Type.Object({
   page: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1 }),

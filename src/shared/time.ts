@@ -1,3 +1,4 @@
+const DAY_MS = 24 * 60 * 60 * 1000
 const formatters = new Map<string, Intl.DateTimeFormat>()
 
 /** The business day an instant falls on, as `2026-11-22`: days start at midnight in `timeZone` (contract section 2). */
@@ -27,6 +28,19 @@ export function dayStart(day: string, timeZone: string): Date {
   // The offset at the wanted instant is that of a first guess, but for the hour of a clock change: guess twice.
   const first = utc - offsetMs(new Date(utc), timeZone)
   return new Date(utc - offsetMs(new Date(first), timeZone))
+}
+
+/** The instants from the start of one business day to the end of another, for a filter; either may be left open. */
+export function dayRange(
+  from: string | undefined,
+  to: string | undefined,
+  timeZone: string
+): { gte?: Date; lt?: Date } {
+  const dayAfter = (day: string) => new Date(Date.parse(day) + DAY_MS).toISOString().slice(0, 10)
+  return {
+    ...(from === undefined ? {} : { gte: dayStart(from, timeZone) }),
+    ...(to === undefined ? {} : { lt: dayStart(dayAfter(to), timeZone) })
+  }
 }
 
 /** How far a time zone's clocks are ahead of UTC at an instant. */

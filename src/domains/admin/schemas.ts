@@ -1,5 +1,15 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { DateTime, Id, Nullable, PageQuery, Pagination, Points, StringEnum } from '../../shared/schemas.js'
+import {
+  DateTime,
+  Day,
+  ExportFormat,
+  Id,
+  Nullable,
+  PageQuery,
+  Pagination,
+  Points,
+  StringEnum
+} from '../../shared/schemas.js'
 import { PointsRecord, UserInfo } from '../user/schemas.js'
 
 /** The most that one adjustment may give or take. */
@@ -9,14 +19,6 @@ const LogId = Type.Integer({ minimum: 1 })
 
 /** For those who look it up later: it says something, and nothing that MySQL's JSON would not take. */
 const Reason = Type.String({ minLength: 1, maxLength: 200, pattern: '^(?=[^]*\\S)[^\\0\\p{Cs}]*$' })
-
-/** A business day; both ends of a range belong to it. */
-const Day = Type.String({ format: 'date', pattern: '^20', maxLength: 10, description: 'such as 2026-11-22' })
-
-const Format = StringEnum(['json', 'csv'], {
-  default: 'json',
-  description: 'csv: all that fits the filters, as a file; paging is ignored'
-})
 
 export const ById = Type.Object({ id: Id })
 
@@ -84,7 +86,7 @@ export type PointsChange = Static<typeof PointsChange>
 export const AuditLogsQuery = Type.Composite([
   PageQuery,
   Type.Object({
-    format: Format,
+    format: ExportFormat,
     actor_id: Type.Optional(Id),
     action: Type.Optional(Type.String({ maxLength: 50 })),
     target_type: Type.Optional(Type.String({ maxLength: 30 })),
@@ -139,7 +141,10 @@ export type LoginLog = Static<typeof LoginLog>
 
 export const LoginLogs = Type.Object({ logs: Type.Array(LoginLog), pagination: Pagination })
 
-export const LedgerQuery = Type.Composite([PageQuery, Type.Object({ format: Format, user_id: Type.Optional(Id) })])
+export const LedgerQuery = Type.Composite([
+  PageQuery,
+  Type.Object({ format: ExportFormat, user_id: Type.Optional(Id) })
+])
 export type LedgerQuery = Static<typeof LedgerQuery>
 
 export const LedgerRecord = Type.Composite([Type.Object({ user_id: Id }), PointsRecord])

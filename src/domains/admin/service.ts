@@ -3,7 +3,7 @@ import { CSV_PAGE, pagesOf } from '../../shared/csv.js'
 import { maskMobile } from '../../shared/mask.js'
 import { refuse } from '../../shared/refusal.js'
 import { pageOf, pagination } from '../../shared/schemas.js'
-import { dayStart } from '../../shared/time.js'
+import { dayRange } from '../../shared/time.js'
 import type { Db, Tx } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { type Actor, recordAct } from '../audit/service.js'
@@ -14,6 +14,7 @@ import type { Outbox } from '../realtime/bus.js'
 import { pointsUpdate } from '../realtime/events.js'
 import { openAccount, post } from '../user/ledger.js'
 import { toUserInfo, type UserInfo } from '../user/schemas.js'
+import { toPointsRecord } from '../user/service.js'
 import type {
   Application,
   ApplicationsQuery,
@@ -240,16 +241,11 @@ export async function changePoints(
   })
 }
 
-const dayAfter = (day: string) => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
-
 function auditWhere(query: AuditLogsQuery, timeZone: string): Prisma.AuditLogWhereInput {
   const { actor_id: actorId, action, target_type: targetType, target_id: targetId, from, to } = query
   return {
     ...given({ actorId, action, targetType, targetId }),
-    createdAt: {
-      ...(from === undefined ? {} : { gte: dayStart(from, timeZone) }),
-      ...(to === undefined ? {} : { lt: dayStart(dayAfter(to), timeZone) })
-    }
+    createdAt: dayRange(from, to, timeZone)
   }
 }
 
@@ -319,17 +315,7 @@ export async function listLoginLogs(db: Db, query: LoginLogsQuery) {
 }
 
 function toLedgerRecord(row: Prisma.PointsRecordGetPayload<object>): LedgerRecord {
-  return {
-    id: Number(row.id),
-    user_id: row.userId,
-    type: row.type,
-    points: row.points,
-    balance_after: row.balanceAfter,
-    source: row.source,
-    description: row.description,
-    related_id: row.relatedId,
-    created_at: row.createdAt
-  }
+  return { ...toPointsRecord(row), user_id: row.userId }
 }
 
 /** The ledger of all users, or of one, newest first. */

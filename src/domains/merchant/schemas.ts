@@ -1,5 +1,17 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Count, DateTime, Id, Nullable, PageQuery, Pagination, Points, Rate, StringEnum } from '../../shared/schemas.js'
+import {
+  Count,
+  DateTime,
+  Day,
+  ExportFormat,
+  Id,
+  Nullable,
+  PageQuery,
+  Pagination,
+  Points,
+  Rate,
+  StringEnum
+} from '../../shared/schemas.js'
 import { ReviewStatus, Upload, UploadId } from '../photo/schemas.js'
 
 const Text = (maxLength: number, options: object = {}) =>
@@ -58,9 +70,9 @@ export const ReviewsQuery = Type.Composite([
   Type.Object({
     status: StringEnum(['all', 'pending', 'approved', 'rejected'], { default: 'all' }),
     reviewer_id: Type.Optional(Id),
-    from: Type.Optional(Type.String({ format: 'date', description: 'uploaded on this business day or later' })),
-    to: Type.Optional(Type.String({ format: 'date', description: 'uploaded on this business day or before' })),
-    format: StringEnum(['json', 'csv'], { default: 'json' })
+    from: Type.Optional(Day),
+    to: Type.Optional(Day),
+    format: ExportFormat
   })
 ])
 export type ReviewsQuery = Static<typeof ReviewsQuery>

@@ -3,7 +3,7 @@ import type { Prisma } from '../../generated/prisma/client.js'
 import { maskMobile } from '../../shared/mask.js'
 import { refuse } from '../../shared/refusal.js'
 import { type PageQuery, pageOf, pagination } from '../../shared/schemas.js'
-import { dayStart } from '../../shared/time.js'
+import { dayRange } from '../../shared/time.js'
 import type { Db } from '../../shared/tx.js'
 import type { Decision } from '../photo/review.js'
 import { centsOfNumber } from '../photo/rules.js'
@@ -55,16 +55,11 @@ export async function oldestPendingMinutes(db: Db, now: Date): Promise<number> {
   return oldest === null ? 0 : minutesBetween(oldest.createdAt, now)
 }
 
-const DAY_MS = 24 * 60 * 60 * 1000
-
 function filterOf(query: ReviewsQuery, timeZone: string): Prisma.PhotoReviewWhereInput {
   return {
     ...(query.status === 'all' ? {} : { reviewStatus: query.status }),
     ...(query.reviewer_id === undefined ? {} : { reviewerId: query.reviewer_id }),
-    createdAt: {
-      ...(query.from === undefined ? {} : { gte: dayStart(query.from, timeZone) }),
-      ...(query.to === undefined ? {} : { lt: new Date(dayStart(query.to, timeZone).getTime() + DAY_MS) })
-    }
+    createdAt: dayRange(query.from, query.to, timeZone)
   }
 }
 

@@ -55,6 +55,19 @@ export async function readUser(db: Db, userId: number): Promise<UserDetails> {
   }
 }
 
+export function toPointsRecord(row: Prisma.PointsRecordGetPayload<object>): PointsRecord {
+  return {
+    id: Number(row.id),
+    type: row.type,
+    points: row.points,
+    balance_after: row.balanceAfter,
+    source: row.source,
+    description: row.description,
+    related_id: row.relatedId,
+    created_at: row.createdAt
+  }
+}
+
 /** A diner's ledger, newest first, with the sums over all of it. */
 export async function listPoints(db: Db, userId: number, query: PointsRecordsQuery) {
   const page = pageOf(query)
@@ -69,18 +82,7 @@ export async function listPoints(db: Db, userId: number, query: PointsRecordsQue
     pointsTotals(db, userId),
     db.user.findUnique({ where: { userId }, select: { totalPoints: true } })
   ])
-  const records = rows.map(
-    (row): PointsRecord => ({
-      id: Number(row.id),
-      type: row.type,
-      points: row.points,
-      balance_after: row.balanceAfter,
-      source: row.source,
-      description: row.description,
-      related_id: row.relatedId,
-      created_at: row.createdAt
-    })
-  )
+  const records = rows.map(toPointsRecord)
   const summary = {
     total_earned: totals.earned,
     total_spent: totals.spent,
