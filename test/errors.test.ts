@@ -55,6 +55,7 @@ test('what is wrong with a request', async () => {
   expectReply('BODY_MALFORMED', await send(app, '/api/auth/login', '{"__proto__":{"a":1}}', json))
   expectReply('BODY_TOO_LARGE', await send(app, '/api/auth/login', `"${'x'.repeat(2000)}"`, json))
   expectReply('MEDIA_TYPE_UNSUPPORTED', await send(app, '/api/auth/login', '<a/>', { 'content-type': 'text/xml' }))
+  expectReply('MEDIA_TYPE_UNSUPPORTED', await send(app, '/api/auth/login', 'text', { 'content-type': 'text/plain' }))
   expectReply('NOT_FOUND', await send(app, '/api/nothing'))
   expectReply('NOT_FOUND', await app.inject({ method: 'DELETE', url: '/api/auth/login' }))
   expectReply('NOT_FOUND', await app.inject({ method: 'GET', url: '/' }))

@@ -18,9 +18,10 @@ export default fp(
       (httpPart === 'body' ? strict : coercing).compile(schema as object)
     )
 
+    // JSON is all that is read (and a form where photographs come in); text is 415 like any other type.
     // An empty body under a JSON content type is {}, and so is none at all where a body is read.
     const parse = app.getDefaultJsonParser('error', 'error')
-    app.removeContentTypeParser('application/json')
+    app.removeContentTypeParser(['application/json', 'text/plain'])
     app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
       if (body.trim() === '') done(null, {})
       else parse(request, body, done)
