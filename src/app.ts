@@ -9,6 +9,7 @@ import { type Config, trustProxy } from './config.js'
 import admin from './domains/admin/plugin.js'
 import auth from './domains/auth/plugin.js'
 import { consoleSms, type SmsProvider } from './domains/auth/sms.js'
+import { ImageJobs } from './domains/image/images.js'
 import lottery from './domains/lottery/plugin.js'
 import merchant from './domains/merchant/plugin.js'
 import photo from './domains/photo/plugin.js'
@@ -36,6 +37,8 @@ declare module 'fastify' {
     readonly bus: EventBus
     readonly vault: Vault
     readonly sms: SmsProvider
+    /** All image work of this process, whichever route asks for it. */
+    readonly imageJobs: ImageJobs
     readonly clock: () => Date
     /** An integer from 0 to below its argument, from the operating system's randomness. */
     readonly randomInt: (below: number) => number
@@ -80,6 +83,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.decorate('clock', options.clock ?? (() => new Date()))
   app.decorate('randomInt', options.randomInt ?? ((below: number) => randomInt(below)))
   app.decorate('vault', createVault(config.ENCRYPTION_KEY))
+  app.decorate('imageJobs', new ImageJobs())
   app.decorate('sms', options.sms ?? consoleSms(app.log))
   await app.register(
     fp(

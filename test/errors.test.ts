@@ -8,7 +8,7 @@ import type { ObjectStorage } from '../src/storage/storage.js'
 import { createApp, databaseUrl, newAdmin, newDiner, newMobile, sql, until } from './helpers/app.js'
 import { createProxy } from './helpers/proxy.js'
 import { openSocket } from './helpers/socket.js'
-import { picture, upload } from './helpers/upload.js'
+import { multipart, picture, upload } from './helpers/upload.js'
 
 const reached = new Set<string>()
 
@@ -231,6 +231,29 @@ test('what receipts and their review refuse', async () => {
   expectReply('REVIEW_OWN_UPLOAD', await review({ upload_id: own, action: 'rejected' }))
   await review({ upload_id, action: 'rejected' })
   expectReply('REVIEW_ALREADY_DONE', await review({ upload_id, action: 'rejected' }))
+})
+
+test('what avatars refuse', async () => {
+  const storage: ObjectStorage = {
+    put: async () => Promise.reject(new Error('storage down')),
+    remove: async () => {},
+    exists: async () => false,
+    list: async function* () {},
+    url: (key, origin) => `${origin}/files/${key}`,
+    check: async () => {}
+  }
+  const app = await createApp({ storage })
+  const diner = await newDiner(app)
+  const send = async (bytes: Buffer) => {
+    const { payload, headers } = await multipart([['avatar', { bytes }]])
+    const authorization = `Bearer ${diner.access}`
+    return app.inject({ method: 'POST', url: '/api/user/avatar', payload, headers: { ...headers, authorization } })
+  }
+  expectReply('AVATAR_REQUIRED', await diner.post('/api/user/avatar', {}))
+  expectReply('AVATAR_TOO_LARGE', await send(Buffer.alloc(5 * 1024 * 1024 + 1)))
+  expectReply('AVATAR_UNREADABLE', await send(Buffer.from('text')))
+  expectReply('STORAGE_UNAVAILABLE', await send(await picture(40, 40)))
+  expect((await diner.get('/api/user/info')).json().data.avatar).toBe('')
 })
 
 test('what admins are refused', async () => {

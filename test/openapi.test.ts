@@ -24,6 +24,10 @@ GET /api/lottery/statistics
 GET /api/lottery/pity-status
 GET /api/user/info
 GET /api/user/points-records
+PUT /api/user/profile
+POST /api/user/avatar
+GET /api/user/statistics
+GET /api/user/vouchers
 POST /api/photo/upload
 GET /api/photo/history
 GET /api/photo/review/{id}

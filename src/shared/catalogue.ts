@@ -209,6 +209,30 @@ export const catalogue = {
     solution: '请上传 JPEG、PNG、GIF 或 WebP 图片',
     when: 'the file is no JPEG, PNG, GIF or WebP that decodes, or is over 40 megapixels'
   },
+  AVATAR_REQUIRED: {
+    status: 400,
+    code: 1001,
+    msg: '请选择头像图片',
+    tip: '还没有选择图片',
+    solution: '请选择一张图片作为头像',
+    when: 'there is no file in the form'
+  },
+  AVATAR_TOO_LARGE: {
+    status: 413,
+    code: 1004,
+    msg: '头像图片过大，请选择小于5MB的图片',
+    tip: '图片太大了',
+    solution: '请压缩图片后重试',
+    when: 'the picture is over 5 MB'
+  },
+  AVATAR_UNREADABLE: {
+    status: 400,
+    code: 1006,
+    msg: '无法识别的头像图片',
+    tip: '图片打不开',
+    solution: '请上传 JPEG、PNG、GIF 或 WebP 图片',
+    when: 'the file is no JPEG, PNG, GIF or WebP that decodes, or is over 40 megapixels'
+  },
   MERCHANT_REQUIRED: {
     status: 403,
     code: 3001,
@@ -328,6 +352,14 @@ export const catalogue = {
     tip: '操作太快了',
     solution: '请稍等片刻再试',
     when: 'a rate limit; Retry-After says for how many seconds'
+  },
+  STORAGE_UNAVAILABLE: {
+    status: 502,
+    code: 5003,
+    msg: '文件存储失败',
+    tip: '图片没有保存成功',
+    solution: '请稍后重试',
+    when: 'the object storage failed; nothing was kept'
   },
   DATABASE_UNAVAILABLE: {
     status: 503,

@@ -9,9 +9,9 @@ import { refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { KEY_HEADER, keyedRequest, REPLAYED_HEADER } from '../idempotency/rules.js'
 import { once } from '../idempotency/service.js'
+import { FORM_LIMITS, PHOTO, readPhotoForm } from '../image/form.js'
+import { newKey, processPhoto } from '../image/images.js'
 import { examples } from './examples.js'
-import { readPhotoForm } from './form.js'
-import { ImageJobs, MAX_PHOTO_BYTES, newKeys, processPhoto } from './images.js'
 import { History, HistoryQuery, PhotoStatistics, UploadDetails, Uploaded, UploadForm, UploadParams } from './schemas.js'
 import { listUploads, photoStatistics, readAmount, readUpload, recordUpload, withdrawUpload } from './service.js'
 
@@ -21,10 +21,7 @@ const MAX_DESCRIPTION = 500
 const photo: FastifyPluginAsyncTypebox = async (app) => {
   const { config, storage } = app
   const terms = { rate: config.PHOTO_POINTS_RATE, min: config.MIN_POINTS_AWARD, max: config.MAX_POINTS_AWARD }
-  const jobs = new ImageJobs()
-  await app.register(multipart, {
-    limits: { files: 1, fileSize: MAX_PHOTO_BYTES, fields: 10, fieldSize: 4096, parts: 12 }
-  })
+  await app.register(multipart, { limits: FORM_LIMITS })
 
   const urlsFor = (request: FastifyRequest) => (key: string) => storage.url(key, originOf(request, config))
 
@@ -64,7 +61,7 @@ const photo: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { userId } = request.user
-      const form = await readPhotoForm(request, 'photo')
+      const form = await readPhotoForm(request, PHOTO)
       const cents = readAmount(form.fields.get('amount'))
       const description = form.fields.get('description') ?? ''
       if (description.length > MAX_DESCRIPTION) {
@@ -72,13 +69,14 @@ const photo: FastifyPluginAsyncTypebox = async (app) => {
           { field: 'description', message: `must be at most ${MAX_DESCRIPTION} characters` }
         ])
       }
-      const image = await jobs.run(() => processPhoto(form.bytes))
+      const image = await app.imageJobs.run(() => processPhoto(form.bytes))
       const keyed = keyedRequest(request.headers[KEY_HEADER], 'POST /api/photo/upload', {
         sha256: image.sha256,
         cents,
         description
       })
-      const keys = newKeys(app.clock())
+      const key = newKey('photos', app.clock())
+      const keys = { imageKey: `${key}.jpg`, thumbnailKey: `${key}_t.jpg` }
       const both = [keys.imageKey, keys.thumbnailKey]
       try {
         await storage.put(keys.imageKey, image.image, 'image/jpeg')

@@ -1,5 +1,6 @@
 import type { Static } from '@sinclair/typebox'
-import type { PointsRecords, UserDetails, UserInfo } from './schemas.js'
+import type { Vouchers } from '../voucher/schemas.js'
+import type { PointsRecords, UserDetails, UserInfo, UserStatistics } from './schemas.js'
 
 const at = new Date('2026-11-22T12:00:00.000Z')
 
@@ -43,5 +44,36 @@ const points: Static<typeof PointsRecords> = {
   pagination: { total: 2, page: 1, limit: 20, total_pages: 1 }
 }
 
+const statistics: UserStatistics = {
+  points_statistics: { total_earned: 1000, total_spent: 100, current_balance: 900 },
+  activity_statistics: {
+    total_lottery_count: 1,
+    total_exchange_count: 0,
+    total_upload_count: 0,
+    approved_upload_count: 0
+  },
+  totalUploads: 0,
+  approvedUploads: 0,
+  totalLotteries: 1,
+  totalExchanges: 0,
+  joinDays: 1
+}
+
+const vouchers: Static<typeof Vouchers> = {
+  vouchers: [
+    {
+      code: 'K7QXM4PTRW9A',
+      title: '甜品1份',
+      kind: 'physical',
+      source: 'lottery',
+      status: 'unused',
+      issued_at: at,
+      expires_at: new Date('2026-12-22T12:00:00.000Z'),
+      used_at: null
+    }
+  ],
+  pagination: { total: 1, page: 1, limit: 20, total_pages: 1 }
+}
+
 /** What the documentation shows of each answer. */
-export const examples = { info, details, points }
+export const examples = { info, details, points, statistics, vouchers }

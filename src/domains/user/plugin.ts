@@ -1,13 +1,32 @@
+import multipart from '@fastify/multipart'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
+import { originOf } from '../../shared/origin.js'
+import { refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
+import { AVATAR, FORM_LIMITS, readPhotoForm } from '../image/form.js'
+import { newKey, processAvatar } from '../image/images.js'
+import { Vouchers, VouchersQuery } from '../voucher/schemas.js'
+import { listVouchers } from '../voucher/service.js'
 import { examples } from './examples.js'
-import { PointsRecords, PointsRecordsQuery, UserDetails } from './schemas.js'
-import { listPoints, readUser } from './service.js'
+import {
+  Avatar,
+  AvatarForm,
+  PointsRecords,
+  PointsRecordsQuery,
+  ProfileBody,
+  UserDetails,
+  UserInfo,
+  UserStatistics
+} from './schemas.js'
+import { listPoints, readUser, readUserStatistics, updateProfile } from './service.js'
 
 const TAGS = ['user']
 
 const user: FastifyPluginAsyncTypebox = async (app) => {
+  const { config, storage } = app
+  await app.register(multipart, { limits: FORM_LIMITS })
+
   app.get(
     '/info',
     {
@@ -32,6 +51,90 @@ const user: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => success(await listPoints(app.db, request.user.userId, request.query))
   )
+
+  app.put(
+    '/profile',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'Change nickname or avatar',
+        body: ProfileBody,
+        response: { 200: ok(UserInfo, examples.info), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
+      }
+    },
+    async (request) => success(await app.tx((tx) => updateProfile(tx, request.user.userId, request.body)))
+  )
+
+  app.post(
+    '/avatar',
+    {
+      // The body is a stream that the handler reads: its schema is for the documentation.
+      validatorCompiler: () => () => true,
+      schema: {
+        tags: TAGS,
+        summary: 'Upload an avatar',
+        consumes: ['multipart/form-data'],
+        body: AvatarForm,
+        response: {
+          200: ok(Avatar, {
+            avatar_url: 'https://api.example.com/files/avatars/2026/11/6f1ed002ab5595859014ebf0951522d9.webp'
+          }),
+          ...failures(
+            'AVATAR_REQUIRED',
+            'AVATAR_TOO_LARGE',
+            'AVATAR_UNREADABLE',
+            'VALIDATION_FAILED',
+            'STORAGE_UNAVAILABLE',
+            'OVERLOADED',
+            ...AUTH_FAILURES
+          )
+        }
+      }
+    },
+    async (request) => {
+      const { bytes } = await readPhotoForm(request, AVATAR)
+      const image = await app.imageJobs.run(() => processAvatar(bytes))
+      const key = `${newKey('avatars', app.clock())}.webp`
+      try {
+        await storage.put(key, image, 'image/webp')
+      } catch (err) {
+        request.log.error({ err }, 'the storage failed')
+        throw refuse('STORAGE_UNAVAILABLE')
+      }
+      const avatar = storage.url(key, originOf(request, config))
+      await app.tx((tx) => updateProfile(tx, request.user.userId, { avatar }))
+      return success({ avatar_url: avatar })
+    }
+  )
+
+  app.get(
+    '/statistics',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'The diner in figures',
+        response: { 200: ok(UserStatistics, examples.statistics), ...failures(...AUTH_FAILURES) }
+      }
+    },
+    async (request) => success(await readUserStatistics(app.db, request.user.userId, app.clock(), config.BUSINESS_TZ))
+  )
+
+  app.get(
+    '/vouchers',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'The diner’s vouchers, newest first',
+        querystring: VouchersQuery,
+        response: { 200: ok(Vouchers, examples.vouchers), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
+      }
+    },
+    async (request) => success(await listVouchers(app.db, app.vault, request.user.userId, request.query, app.clock()))
+  )
 }
 
-export default fp(user, { name: 'user', dependencies: ['database', 'identity', 'rate-limit'], encapsulate: true })
+export default fp(user, {
+  name: 'user',
+  dependencies: ['database', 'identity', 'rate-limit', 'storage'],
+  encapsulate: true
+})

@@ -57,6 +57,49 @@ export const UserDetails = Type.Composite([
 ])
 export type UserDetails = Static<typeof UserDetails>
 
+/**
+ * One to twenty characters of whatever script, one of them to be seen; none that controls, hides or turns the text
+ * (but for the joiner that makes one emoji of several), and none with a meaning in HTML.
+ */
+export const Nickname = Type.String({
+  minLength: 1,
+  maxLength: 20,
+  pattern: '^(?=.*[\\p{L}\\p{N}\\p{P}\\p{S}])(?:[^\\p{C}\\p{Zl}\\p{Zp}<>&"\'`]|\\u200D)+$',
+  description: '1 to 20 characters'
+})
+
+export const ProfileBody = Type.Object(
+  {
+    nickname: Type.Optional(Nickname),
+    avatar: Type.Optional(Type.String({ pattern: '^https?://[^\\s<>"]+$', maxLength: 255, description: 'URL' }))
+  },
+  { examples: [{ nickname: '阿明' }] }
+)
+export type ProfileBody = Static<typeof ProfileBody>
+
+/** The multipart form, for the documentation: it is read as a stream. */
+export const AvatarForm = Type.Object(
+  { avatar: Type.String({ format: 'binary', description: 'one file of at most 5 MB: JPEG, PNG, GIF or WebP' }) },
+  { examples: [{ avatar: '(the bytes of the file)' }] }
+)
+export const Avatar = Type.Object({ avatar_url: Type.String() })
+
+export const UserStatistics = Type.Object({
+  points_statistics: Type.Object({ total_earned: Points, total_spent: Points, current_balance: Points }),
+  activity_statistics: Type.Object({
+    total_lottery_count: Count,
+    total_exchange_count: Count,
+    total_upload_count: Count,
+    approved_upload_count: Count
+  }),
+  totalUploads: Count,
+  approvedUploads: Count,
+  totalLotteries: Count,
+  totalExchanges: Count,
+  joinDays: Type.Integer({ minimum: 1, description: 'business days since the account was made, that day included' })
+})
+export type UserStatistics = Static<typeof UserStatistics>
+
 export const PointsRecordsQuery = Type.Composite([
   PageQuery,
   Type.Object({

@@ -1,9 +1,18 @@
 import type { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { pageOf, pagination } from '../../shared/schemas.js'
+import { businessDay } from '../../shared/time.js'
 import type { Db, Tx } from '../../shared/tx.js'
 import { Account, post } from './ledger.js'
-import { type PointsRecord, type PointsRecordsQuery, toUserInfo, type UserDetails } from './schemas.js'
+import {
+  type PointsRecord,
+  type PointsRecordsQuery,
+  type ProfileBody,
+  toUserInfo,
+  type UserDetails,
+  type UserInfo,
+  type UserStatistics
+} from './schemas.js'
 
 /**
  * Makes a diner: nickname `用户` and the last four digits, a first balance with its ledger row, and a pity row
@@ -52,6 +61,49 @@ export async function readUser(db: Db, userId: number): Promise<UserDetails> {
       total_points_earned: totals.earned,
       total_points_spent: totals.spent
     }
+  }
+}
+
+/** Changes what of the profile is given. @throws Refusal TOKEN_INVALID when the user is gone */
+export async function updateProfile(tx: Tx, userId: number, { nickname, avatar }: ProfileBody): Promise<UserInfo> {
+  const data = {
+    ...(nickname === undefined ? {} : { nickname: nickname.trim() }),
+    ...(avatar === undefined ? {} : { avatar })
+  }
+  // With nothing to change Prisma would change nothing, and count no user.
+  if (Object.keys(data).length > 0) await tx.user.updateMany({ where: { userId, deletedAt: null }, data })
+  const user = await tx.user.findFirst({ where: { userId, deletedAt: null } })
+  if (user === null) throw refuse('TOKEN_INVALID')
+  return toUserInfo(user)
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+/** The diner in figures, grouped and flat: mini-programs read either. */
+export async function readUserStatistics(db: Db, userId: number, now: Date, timeZone: string): Promise<UserStatistics> {
+  const [user, approved] = await Promise.all([
+    readUser(db, userId),
+    db.photoReview.count({ where: { userId, reviewStatus: 'approved' } })
+  ])
+  const { statistics: figures } = user
+  const day = (instant: Date) => Date.parse(businessDay(instant, timeZone))
+  return {
+    points_statistics: {
+      total_earned: figures.total_points_earned,
+      total_spent: figures.total_points_spent,
+      current_balance: user.total_points
+    },
+    activity_statistics: {
+      total_lottery_count: figures.total_lottery_count,
+      total_exchange_count: figures.total_exchange_count,
+      total_upload_count: figures.total_upload_count,
+      approved_upload_count: approved
+    },
+    totalUploads: figures.total_upload_count,
+    approvedUploads: approved,
+    totalLotteries: figures.total_lottery_count,
+    totalExchanges: figures.total_exchange_count,
+    joinDays: Math.max(1, Math.round((day(now) - day(user.created_at)) / DAY_MS) + 1)
   }
 }
 

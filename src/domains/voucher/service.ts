@@ -1,7 +1,10 @@
+import type { Prisma } from '../../generated/prisma/client.js'
+import { pageOf, pagination } from '../../shared/schemas.js'
 import { jsonRows, sqlTime } from '../../shared/sql.js'
-import type { Tx } from '../../shared/tx.js'
+import type { Db, Tx } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { expiryOf } from './rules.js'
+import type { Voucher, VoucherStatus, VouchersQuery } from './schemas.js'
 
 /** A claim on the counter to be written. Exactly one of `recordId` and `orderId` is set. */
 export interface NewVoucher {
@@ -49,4 +52,34 @@ export async function issue(
 /** By what a code is found without being readable in the table. */
 export function codeHmac(vault: Vault, code: string): string {
   return vault.hmac('voucher', code)
+}
+
+/** What a filter by state means: a voucher past its time is expired, whether or not its row says so yet. */
+function statusFilter(status: VoucherStatus | undefined, now: Date): Prisma.VoucherWhereInput {
+  if (status === 'unused') return { status, expiresAt: { gt: now } }
+  if (status === 'expired') return { OR: [{ status }, { status: 'unused', expiresAt: { lte: now } }] }
+  return status === undefined ? {} : { status }
+}
+
+/** A diner's wallet, newest first, with the codes in clear: only their owner sees them. */
+export async function listVouchers(db: Db, vault: Vault, userId: number, query: VouchersQuery, now: Date) {
+  const page = pageOf(query)
+  const where: Prisma.VoucherWhereInput = { userId, ...statusFilter(query.status, now) }
+  const [rows, total] = await Promise.all([
+    db.voucher.findMany({ where, orderBy: { voucherId: 'desc' }, skip: page.skip, take: page.limit }),
+    db.voucher.count({ where })
+  ])
+  const vouchers = rows.map(
+    (row): Voucher => ({
+      code: vault.decrypt(row.codeEnc),
+      title: row.title,
+      kind: row.kind,
+      source: row.source,
+      status: row.status === 'unused' && row.expiresAt <= now ? 'expired' : row.status,
+      issued_at: row.issuedAt,
+      expires_at: row.expiresAt,
+      used_at: row.usedAt
+    })
+  )
+  return { vouchers, pagination: pagination(page, total) }
 }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import PQueue from 'p-queue'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { refuse } from '../../shared/refusal.js'
 
 /** The largest photograph that is taken, in bytes. */
@@ -8,6 +8,7 @@ export const MAX_PHOTO_BYTES = 5 * 1024 * 1024
 const MAX_PIXELS = 40_000_000
 const BOX = { width: 1920, height: 1080 }
 const THUMBNAIL_SIDE = 400
+const AVATAR_SIDE = 256
 const QUALITY = 80
 const FORMATS = new Set(['jpeg', 'png', 'gif', 'webp'])
 const JOBS_AT_A_TIME = 2
@@ -45,12 +46,7 @@ export interface Photo {
  */
 export async function processPhoto(upload: Buffer): Promise<Photo> {
   try {
-    const source = sharp(upload, { limitInputPixels: MAX_PIXELS, failOn: 'error', animated: false })
-    const { format, compression } = await source.metadata()
-    // libvips calls both HEIC and AVIF heif; few builds of it can read the former.
-    const taken = FORMATS.has(format ?? '') || (format === 'heif' && compression === 'hevc')
-    if (!taken) throw new Error(`${format} is none of ours`)
-    const image = await source
+    const image = await (await open(upload))
       .autoOrient()
       .resize({ ...BOX, fit: 'inside', withoutEnlargement: true })
       .flatten({ background: '#ffffff' })
@@ -83,9 +79,33 @@ async function differenceHash(image: Buffer): Promise<string> {
   return hash.toString(16).padStart(16, '0')
 }
 
-/** Keys that nobody can guess, for an image and its thumbnail. */
-export function newKeys(now: Date): { imageKey: string; thumbnailKey: string } {
-  const name = randomBytes(16).toString('hex')
-  const folder = `photos/${now.toISOString().slice(0, 7).replace('-', '/')}`
-  return { imageKey: `${folder}/${name}.jpg`, thumbnailKey: `${folder}/${name}_t.jpg` }
+/**
+ * Makes of an upload what is shown beside a name: a square of 256 pixels, WebP, without metadata.
+ * @throws Refusal AVATAR_UNREADABLE
+ */
+export async function processAvatar(upload: Buffer): Promise<Buffer> {
+  try {
+    return await (await open(upload))
+      .autoOrient()
+      .resize({ width: AVATAR_SIDE, height: AVATAR_SIDE, fit: 'cover' })
+      .webp({ quality: QUALITY })
+      .toBuffer()
+  } catch {
+    throw refuse('AVATAR_UNREADABLE')
+  }
+}
+
+/** @throws Error when the bytes are none of the formats that are taken, or too many pixels */
+async function open(upload: Buffer): Promise<Sharp> {
+  const source = sharp(upload, { limitInputPixels: MAX_PIXELS, failOn: 'error', animated: false })
+  const { format, compression } = await source.metadata()
+  // libvips calls both HEIC and AVIF heif; few builds of it can read the former.
+  const taken = FORMATS.has(format ?? '') || (format === 'heif' && compression === 'hevc')
+  if (!taken) throw new Error(`${format} is none of ours`)
+  return source
+}
+
+/** A key that nobody can guess, by month below `kind`, without its ending. */
+export function newKey(kind: 'photos' | 'avatars', now: Date): string {
+  return `${kind}/${now.toISOString().slice(0, 7).replace('-', '/')}/${randomBytes(16).toString('hex')}`
 }

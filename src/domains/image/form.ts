@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import type { ErrorName } from '../../shared/catalogue.js'
 import { refuse } from '../../shared/refusal.js'
 import { MAX_PHOTO_BYTES } from './images.js'
 
@@ -12,13 +13,37 @@ export interface PhotoForm {
 
 const FILENAME_LENGTH = 255
 
+/** For the parser: one file, a few short fields. */
+export const FORM_LIMITS = { files: 1, fileSize: MAX_PHOTO_BYTES, fields: 10, fieldSize: 4096, parts: 12 } as const
+
+/** What a form's file is called, and how the module that reads it refuses. */
+export interface FileKind {
+  readonly field: string
+  readonly required: ErrorName
+  readonly tooLarge: ErrorName
+  readonly unreadable: ErrorName
+}
+
+export const AVATAR: FileKind = {
+  field: 'avatar',
+  required: 'AVATAR_REQUIRED',
+  tooLarge: 'AVATAR_TOO_LARGE',
+  unreadable: 'AVATAR_UNREADABLE'
+}
+
+export const PHOTO: FileKind = {
+  field: 'photo',
+  required: 'PHOTO_REQUIRED',
+  tooLarge: 'PHOTO_TOO_LARGE',
+  unreadable: 'PHOTO_UNREADABLE'
+}
+
 /**
  * Reads the form as it streams in; of the file no more than its limit is ever in memory.
- * @param field the name under which the file is sent
- * @throws Refusal PHOTO_REQUIRED, PHOTO_TOO_LARGE, or VALIDATION_FAILED for a second file or too many fields
+ * @throws Refusal as `kind` has it, or VALIDATION_FAILED for a second file or too many fields
  */
-export async function readPhotoForm(request: FastifyRequest, field: string): Promise<PhotoForm> {
-  if (!request.isMultipart()) throw refuse('PHOTO_REQUIRED')
+export async function readPhotoForm(request: FastifyRequest, kind: FileKind): Promise<PhotoForm> {
+  if (!request.isMultipart()) throw refuse(kind.required)
   const fields = new Map<string, string>()
   let file: { bytes: Buffer; filename: string } | undefined
   try {
@@ -28,14 +53,14 @@ export async function readPhotoForm(request: FastifyRequest, field: string): Pro
         continue
       }
       const bytes = await readFile(part.file, request)
-      if (part.file.truncated) throw refuse('PHOTO_TOO_LARGE')
-      if (part.fieldname === field) file = { bytes, filename: part.filename ?? '' }
+      if (part.file.truncated) throw refuse(kind.tooLarge)
+      if (part.fieldname === kind.field) file = { bytes, filename: part.filename ?? '' }
     }
   } catch (err) {
-    throw fromParser(err)
+    throw fromParser(err, kind)
   }
-  if (file === undefined || file.bytes.length === 0)
-    throw refuse(file === undefined ? 'PHOTO_REQUIRED' : 'PHOTO_UNREADABLE')
+  if (file === undefined) throw refuse(kind.required)
+  if (file.bytes.length === 0) throw refuse(kind.unreadable)
   return { ...file, filename: file.filename.slice(-FILENAME_LENGTH), fields }
 }
 
@@ -49,11 +74,11 @@ async function readFile(file: AsyncIterable<Buffer>, request: FastifyRequest): P
 }
 
 /** The parser's own refusals in our words. */
-function fromParser(err: unknown): unknown {
+function fromParser(err: unknown, kind: FileKind): unknown {
   const { code } = err as { code?: unknown }
-  if (code === 'FST_REQ_FILE_TOO_LARGE') return refuse('PHOTO_TOO_LARGE')
+  if (code === 'FST_REQ_FILE_TOO_LARGE') return refuse(kind.tooLarge)
   if (code === 'FST_FILES_LIMIT') {
-    return refuse('VALIDATION_FAILED', [{ field: 'photo', message: 'must be one file' }])
+    return refuse('VALIDATION_FAILED', [{ field: kind.field, message: 'must be one file' }])
   }
   if (typeof code === 'string' && /^FST_(PARTS|FIELDS|PROTO)/.test(code)) {
     return refuse('VALIDATION_FAILED', [{ field: 'form', message: 'has too many or wrong fields' }])
