@@ -4,11 +4,10 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { createAdmin } from '../src/domains/auth/service.js'
 import { catalogue, type ErrorName } from '../src/shared/catalogue.js'
-import type { ObjectStorage } from '../src/storage/storage.js'
 import { createApp, databaseUrl, newAdmin, newDiner, newMobile, sql, until } from './helpers/app.js'
 import { createProxy } from './helpers/proxy.js'
 import { openSocket } from './helpers/socket.js'
-import { multipart, picture, upload } from './helpers/upload.js'
+import { multipart, picture, storageWith, upload } from './helpers/upload.js'
 
 const reached = new Set<string>()
 
@@ -191,16 +190,9 @@ test('a request id is taken over when it is well formed, else made', async () =>
 
 test('what receipts and their review refuse', async () => {
   let storageFails = true
-  const storage: ObjectStorage = {
-    put: async () => {
-      if (storageFails) throw new Error('storage down')
-    },
-    remove: async () => {},
-    exists: async () => false,
-    list: async function* () {},
-    url: (key, origin) => `${origin}/files/${key}`,
-    check: async () => {}
-  }
+  const storage = storageWith(async () => {
+    if (storageFails) throw new Error('storage down')
+  })
   const app = await createApp({ storage })
   const [diner, merchant] = [await newDiner(app), await newDiner(app)]
   const bytes = await picture(40, 40)
@@ -234,14 +226,7 @@ test('what receipts and their review refuse', async () => {
 })
 
 test('what avatars refuse', async () => {
-  const storage: ObjectStorage = {
-    put: async () => Promise.reject(new Error('storage down')),
-    remove: async () => {},
-    exists: async () => false,
-    list: async function* () {},
-    url: (key, origin) => `${origin}/files/${key}`,
-    check: async () => {}
-  }
+  const storage = storageWith(async () => Promise.reject(new Error('storage down')))
   const app = await createApp({ storage })
   const diner = await newDiner(app)
   const send = async (bytes: Buffer) => {

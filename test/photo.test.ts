@@ -8,7 +8,7 @@ import { ImageJobs, processPhoto } from '../src/domains/image/images.js'
 import { centsOfNumber, centsOfText, pointsFor } from '../src/domains/photo/rules.js'
 import type { ObjectStorage } from '../src/storage/storage.js'
 import { createApp, newDiner, sql, until } from './helpers/app.js'
-import { multipart, picture, upload } from './helpers/upload.js'
+import { multipart, picture, storageWith, upload } from './helpers/upload.js'
 
 const TERMS = { rate: 10, min: 50, max: 2000 }
 
@@ -271,18 +271,15 @@ describe('an upload', () => {
     const kept = new Map<string, Buffer>()
     let puts = 0
     let failAt = 1
-    const flaky: ObjectStorage = {
-      put: async (key, body) => {
-        puts += 1
-        if (puts === failAt) throw new Error('storage down')
-        kept.set(key, body)
-      },
-      remove: async (key) => void kept.delete(key),
-      exists: async () => false,
-      list: async function* () {},
-      url: (key, origin) => `${origin}/files/${key}`,
-      check: async () => Promise.reject(new Error('storage down'))
+    const put: ObjectStorage['put'] = async (key, body) => {
+      puts += 1
+      if (puts === failAt) throw new Error('storage down')
+      kept.set(key, body)
     }
+    const flaky = storageWith(put, {
+      remove: async (key) => void kept.delete(key),
+      check: async () => Promise.reject(new Error('storage down'))
+    })
     const app = await createApp({ storage: flaky })
     const diner = await newDiner(app)
     for (failAt of [1, 2]) {

@@ -1,5 +1,6 @@
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import sharp from 'sharp'
+import type { ObjectStorage } from '../../src/storage/storage.js'
 import type { Diner } from './app.js'
 
 /** A multipart body and its headers, as a client sends them. */
@@ -34,6 +35,19 @@ export async function picture(width = 320, height = 480): Promise<Buffer> {
   })
     .jpeg()
     .toBuffer()
+}
+
+/** A storage that keeps nothing, and whose `put` does as the test says. */
+export function storageWith(put: ObjectStorage['put'], changes: Partial<ObjectStorage> = {}): ObjectStorage {
+  return {
+    put,
+    remove: async () => {},
+    exists: async () => false,
+    list: async function* () {},
+    url: (key, origin) => `${origin}/files/${key}`,
+    check: async () => {},
+    ...changes
+  }
 }
 
 export interface UploadOptions {
