@@ -11,6 +11,8 @@ export interface Service {
   stop(): Promise<void>
 }
 
+/** How long requests have to finish before their connections are cut, and how long all of it may take. */
+const FINISH_WITHIN_MS = 8000
 const STOP_WITHIN_MS = 10_000
 
 /** Builds the service and listens. */
@@ -25,6 +27,8 @@ export async function serve(config: AppOptions['config']): Promise<Service> {
     app,
     address,
     async stop() {
+      // A connection that never sent a request does not count as idle: it would be waited for until it times out.
+      const cut = setTimeout(() => app.server.closeAllConnections(), FINISH_WITHIN_MS)
       let timer: NodeJS.Timeout | undefined
       const limit = new Promise<void>((resolve) => {
         timer = setTimeout(() => {
@@ -33,6 +37,7 @@ export async function serve(config: AppOptions['config']): Promise<Service> {
         }, STOP_WITHIN_MS)
       })
       await Promise.race([app.close(), limit])
+      clearTimeout(cut)
       clearTimeout(timer)
     }
   }

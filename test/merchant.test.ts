@@ -245,6 +245,9 @@ test('lists: what waits is oldest first, all is newest first, filtered by state,
     'content-type': 'text/csv; charset=utf-8',
     'content-disposition': `attachment; filename="reviews-${today}.csv"`
   })
+  const token = { authorization: `Bearer ${merchant.access}` }
+  const headOnly = await app.inject({ method: 'HEAD', url: '/api/merchant/reviews?format=csv', headers: token })
+  expect(headOnly.statusCode).toBe(404)
   const [head, row, end] = csv.body.split('\r\n')
   expect(head?.startsWith('\uFEFFupload_id,user_id,nickname,mobile,amount')).toBe(true)
   expect(row).toContain(`"'=HYPERLINK(""http://evil"",""x"")"`)

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -107,6 +109,21 @@ test('with DATABASE_URL it uses that server and starts none; a port that is take
   const other = await runScript('start', { ...env, PORT: port })
   expect(other.code).toBe(1)
   expect(other.stderr).toContain(`Port ${port} on 127.0.0.1 is taken`)
+})
+
+test('SIGTERM ends the service within ten seconds, whatever a client leaves open', async () => {
+  const dir = await dataFolder()
+  const run = await started({ DATA_DIR: dir, DATABASE_URL: databaseUrl(), PORT: '0' })
+  const silent = connect(Number(new URL(run.address).port), '127.0.0.1')
+  silent.on('error', () => {})
+  await once(silent, 'connect')
+  expect((await fetch(`${run.address}/health/live`)).status).toBe(200)
+  const start = Date.now()
+  run.child.kill('SIGTERM')
+  await until(() => run.code !== null)
+  expect(run.code).toBe(0)
+  // Ten seconds, and what a loaded machine needs to notice.
+  expect(Date.now() - start).toBeLessThan(15_000)
 })
 
 test('settings that do not hold are all named, and nothing starts', async () => {

@@ -181,6 +181,8 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
     '/points-records',
     {
       config: ADMIN,
+      // A HEAD would read a whole export to say how long it is.
+      exposeHeadRoute: false,
       schema: {
         tags: TAGS,
         summary: 'The ledger of all users, or of one, newest first',
@@ -210,6 +212,7 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
     '/audit-logs',
     {
       config: ADMIN,
+      exposeHeadRoute: false,
       schema: {
         tags: TAGS,
         summary: 'What was done by right of office, newest first',

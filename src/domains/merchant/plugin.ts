@@ -135,6 +135,8 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
     '/reviews',
     {
       config: access,
+      // A HEAD would read a whole export to say how long it is.
+      exposeHeadRoute: false,
       schema: {
         tags: TAGS,
         summary: 'All receipts, newest first',
