@@ -1,10 +1,10 @@
-import { SingleBar } from 'cli-progress'
 import pc from 'picocolors'
 import { checkLedger, type LedgerFault, lastUserId } from '../src/domains/user/reconcile.js'
 import type { PrismaClient } from '../src/generated/prisma/client.js'
 import { openDatabase } from './lib/database.js'
 import { guarded } from './lib/print.js'
 import { withPrisma } from './lib/prisma.js'
+import { startBar } from './lib/progress.js'
 import { readSettings } from './lib/settings.js'
 
 const USERS_AT_A_TIME = 2000
@@ -24,15 +24,8 @@ export async function main(): Promise<void> {
 
 async function checkAll(db: PrismaClient): Promise<number> {
   const last = await lastUserId(db)
-  // On a terminal, on standard error: the faults go to standard output, and nothing else does.
-  const bar = new SingleBar({
-    format: '{bar} {percentage}% | user {value} of {total} | {faults} faults | {eta_formatted} to go',
-    stream: process.stderr,
-    noTTYOutput: false,
-    hideCursor: true
-  })
+  const bar = startBar('user', last, 'faults')
   let faults = 0
-  bar.start(last, 0, { faults })
   for (let from = 1; from <= last; from += USERS_AT_A_TIME) {
     const to = Math.min(from + USERS_AT_A_TIME - 1, last)
     for (const fault of await checkLedger(db, from, to)) {

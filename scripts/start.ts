@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import type { Config } from '../src/config.js'
+import { type Config, docsEnabled } from '../src/config.js'
 import { onSignal, type Service, serve } from '../src/serve.js'
 import { type OpenDatabase, openDatabase, openEmbedded } from './lib/database.js'
 import { SAMPLE_MERCHANT } from './lib/first-data.js'
@@ -81,10 +81,9 @@ async function listen(config: Config & { DATABASE_URL: string }): Promise<Servic
 }
 
 function banner(config: Config, address: string): void {
-  const docs = config.DOCS ?? config.NODE_ENV !== 'production'
   const lines = [
     ['Service', address],
-    ['Docs', docs ? `${address}/api/docs` : 'off (DOCS=true)'],
+    ['Docs', docsEnabled(config) ? `${address}/api/docs` : 'off (DOCS=true)'],
     ...(config.NODE_ENV === 'development'
       ? [['Merchant', `${SAMPLE_MERCHANT} (log in with the code that send-code echoes)`]]
       : []),

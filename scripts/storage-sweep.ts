@@ -1,5 +1,4 @@
 import { parseArgs } from 'node:util'
-import { SingleBar } from 'cli-progress'
 import PQueue from 'p-queue'
 import pc from 'picocolors'
 import type { PrismaClient } from '../src/generated/prisma/client.js'
@@ -9,6 +8,7 @@ import type { ObjectStorage, StoredObject } from '../src/storage/storage.js'
 import { openDatabase } from './lib/database.js'
 import { Fault, guarded } from './lib/print.js'
 import { withPrisma } from './lib/prisma.js'
+import { startBar } from './lib/progress.js'
 import { readSettings } from './lib/settings.js'
 
 const USAGE = 'npm run storage:sweep -- [--delete] [--older-than-minutes 60]'
@@ -71,18 +71,6 @@ async function sweep(task: Sweep): Promise<number> {
   const verdict = faults.length === 0 ? pc.green('The storage agrees.') : faults.join(' ')
   process.stderr.write(`${verdict} ${rows} rows, ${objects} objects.\n`)
   return missing
-}
-
-/** On a terminal, on standard error: the faults go to standard output, and nothing else does. */
-function startBar(what: string, total: number, fault: string): SingleBar {
-  const bar = new SingleBar({
-    format: `{bar} {percentage}% | ${what} {value} of {total} | {faults} ${fault} | {eta_formatted} to go`,
-    stream: process.stderr,
-    noTTYOutput: false,
-    hideCursor: true
-  })
-  bar.start(total, 0, { faults: 0 })
-  return bar
 }
 
 /** Looks up the photographs of every row, a batch of rows after the other. */

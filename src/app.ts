@@ -5,7 +5,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { v7 as uuid } from 'uuid'
-import { type Config, trustProxy } from './config.js'
+import { type Config, docsEnabled, trustProxy } from './config.js'
 import admin from './domains/admin/plugin.js'
 import auth from './domains/auth/plugin.js'
 import { consoleSms, type SmsProvider } from './domains/auth/sms.js'
@@ -109,7 +109,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(identity)
   await app.register(rateLimit)
   await app.register(access)
-  if (config.DOCS ?? config.NODE_ENV !== 'production') await app.register(docs)
+  if (docsEnabled(config)) await app.register(docs)
 
   await app.register(storage, options.storage === undefined ? {} : { storage: options.storage })
   await app.register(realtime, options.realtime === undefined ? {} : { limits: options.realtime })

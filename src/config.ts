@@ -218,6 +218,11 @@ export function windowMax(config: Config): number {
   return config.RATE_LIMIT_WINDOW_MAX ?? (config.NODE_ENV === 'production' ? 100 : 1000)
 }
 
+/** Whether /api/docs is there. */
+export function docsEnabled(config: Config): boolean {
+  return config.DOCS ?? config.NODE_ENV !== 'production'
+}
+
 /** What `TRUST_PROXY` means to Fastify: for a number of hops, the addresses that near to us. */
 export function trustProxy(config: Config): boolean | string | ((address: string, hop: number) => boolean) {
   const text = config.TRUST_PROXY

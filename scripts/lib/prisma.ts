@@ -1,13 +1,13 @@
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import { PrismaClient } from '../../src/generated/prisma/client.js'
-import { connectionOptions } from '../../src/shared/connection.js'
+import { connectionOptions, SESSION_SQL } from '../../src/shared/connection.js'
 
 /** Runs `work` with a client of its own on the database at `url`. */
 export async function withPrisma<T>(url: string, work: (db: PrismaClient) => Promise<T>): Promise<T> {
   const adapter = new PrismaMariaDb({
     ...connectionOptions(url),
     connectionLimit: 2,
-    initSql: ['SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', "SET SESSION time_zone = '+00:00'"]
+    initSql: [...SESSION_SQL]
   })
   const db = new PrismaClient({ adapter, errorFormat: 'minimal' })
   try {

@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import * as mariadb from 'mariadb'
 import { Outbox } from '../domains/realtime/bus.js'
 import { PrismaClient } from '../generated/prisma/client.js'
-import { connectionOptions } from '../shared/connection.js'
+import { connectionOptions, SESSION_SQL } from '../shared/connection.js'
 import { isTransient, isUnavailable } from '../shared/database-errors.js'
 import { refuse } from '../shared/refusal.js'
 import type { Tx } from '../shared/tx.js'
@@ -48,13 +48,7 @@ function createPool({ url, poolSize, onQuery }: DatabaseOptions): mariadb.Pool {
     idleTimeout: 300,
     acquireTimeout: ACQUIRE_MS,
     connectTimeout: 5000,
-    // MySQL's default, REPEATABLE READ, freezes what a transaction sees at its first read: a check made after
-    // waiting for a lock would be stale. Set once a connection, it costs no statement in each transaction.
-    initSql: [
-      'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
-      "SET SESSION time_zone = '+00:00'",
-      'SET SESSION innodb_lock_wait_timeout = 8'
-    ],
+    initSql: [...SESSION_SQL, 'SET SESSION innodb_lock_wait_timeout = 8'],
     ...(onQuery === undefined ? {} : { logger: { query: onQuery } })
   })
 }

@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
+import { DAY_MS } from '../shared/time.js'
 
 const EVERY_MS = 60 * 60 * 1000
-const DAY_MS = 24 * 60 * 60 * 1000
 
 /** Removes, hourly, what is past its time and of no more use: kept answers, codes, ended sessions. */
 export default fp(

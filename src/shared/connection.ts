@@ -1,6 +1,16 @@
 import type { ConnectionConfig } from 'mariadb'
 
 /**
+ * What every connection starts with. MySQL's default, REPEATABLE READ, freezes what a transaction sees at its first
+ * read: a check made after waiting for a lock would be stale. Set once a connection, it costs no statement in each
+ * transaction.
+ */
+export const SESSION_SQL = [
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+  "SET SESSION time_zone = '+00:00'"
+] as const
+
+/**
  * What the driver needs of a `mysql://user:password@host:port/database` address (`mariadb://` serves too).
  * `?ssl=true` asks for TLS with a verified certificate, `?socketPath=…` for a UNIX socket.
  * @throws Error when it is no such address; the message does not repeat it, since it holds a password

@@ -1,4 +1,4 @@
-const DAY_MS = 24 * 60 * 60 * 1000
+export const DAY_MS = 24 * 60 * 60 * 1000
 const formatters = new Map<string, Intl.DateTimeFormat>()
 
 /** The business day an instant falls on, as `2026-11-22`: days start at midnight in `timeZone` (contract section 2). */

@@ -10,7 +10,9 @@ import {
   Points,
   StringEnum
 } from '../../shared/schemas.js'
-import { PointsRecord, UserInfo } from '../user/schemas.js'
+import { Application as OwnApplication } from '../merchant/schemas.js'
+import { ReviewStatus } from '../photo/schemas.js'
+import { Person, PointsRecord, UserInfo } from '../user/schemas.js'
 
 /** The most that one adjustment may give or take. */
 export const MAX_CHANGE = 1_000_000
@@ -26,29 +28,14 @@ export const ReasonBody = Type.Object({ reason: Reason }, { examples: [{ reason:
 
 export const RejectBody = Type.Object({ reason: Type.Optional(Reason) }, { examples: [{ reason: '营业执照看不清' }] })
 
-export const ApplicationStatus = StringEnum(['pending', 'approved', 'rejected'])
-
-export const ApplicationsQuery = Type.Composite([PageQuery, Type.Object({ status: Type.Optional(ApplicationStatus) })])
+export const ApplicationsQuery = Type.Composite([PageQuery, Type.Object({ status: Type.Optional(ReviewStatus) })])
 export type ApplicationsQuery = Static<typeof ApplicationsQuery>
 
-export const Application = Type.Object({
-  application_id: Id,
-  status: ApplicationStatus,
-  user: Type.Object({
-    user_id: Id,
-    nickname: Type.String(),
-    mobile: Type.String({ description: 'masked' })
-  }),
-  business_name: Type.String(),
-  contact_person: Type.String(),
-  contact_phone: Type.String({ description: 'masked' }),
-  business_license: Nullable(Type.String()),
-  business_address: Nullable(Type.String()),
-  reason: Nullable(Type.String({ description: "the applicant's" })),
-  applied_at: DateTime,
-  decided_at: Nullable(DateTime),
-  reject_reason: Nullable(Type.String())
-})
+/** As its applicant sees it, and who that is; the licence is not masked. */
+export const Application = Type.Composite([
+  Type.Omit(OwnApplication, ['business_license']),
+  Type.Object({ user: Person, business_license: Nullable(Type.String()) })
+])
 export type Application = Static<typeof Application>
 
 export const Applications = Type.Object({ applications: Type.Array(Application), pagination: Pagination })

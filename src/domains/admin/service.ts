@@ -1,6 +1,5 @@
 import type { Prisma } from '../../generated/prisma/client.js'
 import { CSV_PAGE, pagesOf } from '../../shared/csv.js'
-import { maskMobile } from '../../shared/mask.js'
 import { refuse } from '../../shared/refusal.js'
 import { pageOf, pagination } from '../../shared/schemas.js'
 import { dayRange } from '../../shared/time.js'
@@ -9,11 +8,11 @@ import type { Vault } from '../../shared/vault.js'
 import { type Actor, recordAct } from '../audit/service.js'
 import type { KeyedRequest } from '../idempotency/rules.js'
 import { once } from '../idempotency/service.js'
-import { masked } from '../merchant/applications.js'
+import { toApplication as toOwnApplication } from '../merchant/applications.js'
 import type { Outbox } from '../realtime/bus.js'
 import { pointsUpdate } from '../realtime/events.js'
 import { openAccount, post } from '../user/ledger.js'
-import { toUserInfo, type UserInfo } from '../user/schemas.js'
+import { PERSON_COLUMNS, toPerson, toUserInfo, type UserInfo } from '../user/schemas.js'
 import { toPointsRecord } from '../user/service.js'
 import type {
   Application,
@@ -37,24 +36,11 @@ function given<T extends object>(filters: T): { [Name in keyof T]?: Exclude<T[Na
   return Object.fromEntries(entries) as { [Name in keyof T]?: Exclude<T[Name], undefined> }
 }
 
-const withApplicant = { user: { select: { userId: true, nickname: true, mobile: true } } } as const
+const withApplicant = { user: { select: PERSON_COLUMNS } } as const
 type ApplicationRow = Prisma.MerchantApplicationGetPayload<{ include: typeof withApplicant }>
 
 function toApplication(row: ApplicationRow, vault: Vault): Application {
-  return {
-    application_id: row.applicationId,
-    status: row.status,
-    user: { user_id: row.user.userId, nickname: row.user.nickname, mobile: maskMobile(row.user.mobile) },
-    business_name: row.businessName,
-    contact_person: row.contactPerson,
-    contact_phone: masked(vault.decrypt(row.contactPhone)),
-    business_license: row.businessLicense === null ? null : vault.decrypt(row.businessLicense),
-    business_address: row.businessAddress,
-    reason: row.reason,
-    applied_at: row.createdAt,
-    decided_at: row.decidedAt,
-    reject_reason: row.rejectReason
-  }
+  return { ...toOwnApplication(row, vault, (licence) => licence), user: toPerson(row.user) }
 }
 
 /** Who asked to be a merchant, newest first. */

@@ -1,4 +1,5 @@
 import type { Prisma } from '../../generated/prisma/client.js'
+import { maskText } from '../../shared/mask.js'
 import { refuse } from '../../shared/refusal.js'
 import type { Db, Tx } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
@@ -7,19 +8,22 @@ import type { Application, ApplyBody } from './schemas.js'
 /** A row of `merchant_applications` as Prisma gives it. */
 export type ApplicationRow = Prisma.MerchantApplicationGetPayload<object>
 
-/** Shows who it is, and not how to reach or pose as them: `139****0001`. */
-export const masked = (text: string) =>
-  text.length <= 4 ? '****' : `${text.slice(0, Math.min(3, text.length - 4))}****${text.slice(-4)}`
-
-/** Telephone and licence are kept encrypted, and shown masked (contract section 2). */
-export function toApplication(row: ApplicationRow, vault: Vault): Application {
+/**
+ * Telephone and licence are kept encrypted, and shown masked (contract section 2).
+ * @param showLicence for an admin, who has to look it up: the licence as it is
+ */
+export function toApplication(
+  row: ApplicationRow,
+  vault: Vault,
+  showLicence: (licence: string) => string = maskText
+): Application {
   return {
     application_id: row.applicationId,
     status: row.status,
     business_name: row.businessName,
     contact_person: row.contactPerson,
-    contact_phone: masked(vault.decrypt(row.contactPhone)),
-    business_license: row.businessLicense === null ? null : masked(vault.decrypt(row.businessLicense)),
+    contact_phone: maskText(vault.decrypt(row.contactPhone)),
+    business_license: row.businessLicense === null ? null : showLicence(vault.decrypt(row.businessLicense)),
     business_address: row.businessAddress,
     reason: row.reason,
     applied_at: row.createdAt,

@@ -13,6 +13,7 @@ import {
   StringEnum
 } from '../../shared/schemas.js'
 import { ReviewStatus, Upload, UploadId } from '../photo/schemas.js'
+import { Person } from '../user/schemas.js'
 
 const Text = (maxLength: number, options: object = {}) =>
   Type.String({ minLength: 1, maxLength, pattern: '\\S', ...options })
@@ -52,7 +53,7 @@ export const ReviewedUpload = Type.Composite([
     expected_points: Points,
     waiting_minutes: Count,
     reviewer_id: Nullable(Id),
-    user: Type.Object({ user_id: Id, nickname: Type.String(), mobile: Type.String({ description: 'masked' }) })
+    user: Person
   })
 ])
 export type ReviewedUpload = Static<typeof ReviewedUpload>

@@ -1,6 +1,5 @@
 import { Value } from '@sinclair/typebox/value'
 import type { Prisma } from '../../generated/prisma/client.js'
-import { maskMobile } from '../../shared/mask.js'
 import { refuse } from '../../shared/refusal.js'
 import { type PageQuery, pageOf, pagination } from '../../shared/schemas.js'
 import { dayRange } from '../../shared/time.js'
@@ -8,9 +7,10 @@ import type { Db } from '../../shared/tx.js'
 import type { Decision } from '../photo/review.js'
 import { centsOfNumber } from '../photo/rules.js'
 import { expectedPoints, toUpload, type UrlOf } from '../photo/service.js'
+import { PERSON_COLUMNS, toPerson } from '../user/schemas.js'
 import { ReviewBody, type ReviewedUpload, type ReviewsQuery } from './schemas.js'
 
-const USER = { select: { userId: true, nickname: true, mobile: true } } as const
+const USER = { select: PERSON_COLUMNS } as const
 type Row = Prisma.PhotoReviewGetPayload<{ include: { user: typeof USER } }>
 
 const minutesBetween = (from: Date, to: Date) => Math.max(0, Math.floor((to.getTime() - from.getTime()) / 60_000))
@@ -22,7 +22,7 @@ export function toReviewedUpload(row: Row, urlOf: UrlOf, now: Date): ReviewedUpl
     expected_points: expectedPoints(row),
     waiting_minutes: minutesBetween(row.createdAt, row.reviewTime ?? now),
     reviewer_id: row.reviewerId,
-    user: { user_id: row.user.userId, nickname: row.user.nickname, mobile: maskMobile(row.user.mobile) }
+    user: toPerson(row.user)
   }
 }
 

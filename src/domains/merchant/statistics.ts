@@ -1,10 +1,9 @@
-import { businessDay, dateColumn, dayStart, rate } from '../../shared/time.js'
+import { businessDay, DAY_MS, dateColumn, dayStart, rate } from '../../shared/time.js'
 import type { Db } from '../../shared/tx.js'
 import type { MerchantStatistics } from './schemas.js'
 import { oldestPendingMinutes } from './service.js'
 
 const DAYS_SHOWN = 30
-const DAY_MS = 24 * 60 * 60 * 1000
 
 interface Counts {
   uploads: number

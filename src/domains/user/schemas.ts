@@ -43,6 +43,24 @@ export function toUserInfo(row: UserRow): UserInfo {
   }
 }
 
+/** A user as merchants and admins see them in a list. */
+export const Person = Type.Object({
+  user_id: Id,
+  nickname: Type.String(),
+  mobile: Type.String({ description: 'masked' })
+})
+
+/** The columns that {@link toPerson} wants. */
+export const PERSON_COLUMNS = { userId: true, nickname: true, mobile: true } as const
+
+export function toPerson({
+  userId,
+  nickname,
+  mobile
+}: Pick<UserRow, 'userId' | 'nickname' | 'mobile'>): Static<typeof Person> {
+  return { user_id: userId, nickname, mobile: maskMobile(mobile) }
+}
+
 export const UserDetails = Type.Composite([
   UserInfo,
   Type.Object({

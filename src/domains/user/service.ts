@@ -1,7 +1,7 @@
 import type { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { pageOf, pagination } from '../../shared/schemas.js'
-import { businessDay } from '../../shared/time.js'
+import { businessDay, DAY_MS } from '../../shared/time.js'
 import type { Db, Tx } from '../../shared/tx.js'
 import { Account, post } from './ledger.js'
 import {
@@ -70,14 +70,11 @@ export async function updateProfile(tx: Tx, userId: number, { nickname, avatar }
     ...(nickname === undefined ? {} : { nickname: nickname.trim() }),
     ...(avatar === undefined ? {} : { avatar })
   }
-  // With nothing to change Prisma would change nothing, and count no user.
-  if (Object.keys(data).length > 0) await tx.user.updateMany({ where: { userId, deletedAt: null }, data })
+  await tx.user.updateMany({ where: { userId, deletedAt: null }, data })
   const user = await tx.user.findFirst({ where: { userId, deletedAt: null } })
   if (user === null) throw refuse('TOKEN_INVALID')
   return toUserInfo(user)
 }
-
-const DAY_MS = 24 * 60 * 60 * 1000
 
 /** The diner in figures, grouped and flat: mini-programs read either. */
 export async function readUserStatistics(db: Db, userId: number, now: Date, timeZone: string): Promise<UserStatistics> {

@@ -1,7 +1,8 @@
+import { DAY_MS } from '../../shared/time.js'
+
 /** Digits and letters that are not mistaken for one another at a counter: no 0 O, 1 I L, 5 S, 2 Z, 8 B. */
 const ALPHABET = '34679ACDEFGHJKMNPQRTUVWXY'
 const CODE_LENGTH = 12
-const DAY_MS = 24 * 60 * 60 * 1000
 
 /** A fresh code: 25^12, about 6 × 10^16, of them are as likely as each other (contract section 6). */
 export function newCode(randomInt: (below: number) => number): string {
