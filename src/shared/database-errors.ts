@@ -1,5 +1,6 @@
 /** MySQL: lock wait time-out, deadlock; MariaDB: record has changed since last read. */
-const TRANSIENT = new Set([1205, 1213, 1020])
+const LOCK_WAIT = 1205
+const TRANSIENT = new Set([LOCK_WAIT, 1213, 1020])
 /** MySQL: too many connections; server shutting down, gone or lost. */
 const SERVER_GONE = [1040, 1053, 1203, 1927, 2006, 2013]
 /** The driver: connection closed, socket failed, time-out, or no connection from the pool in time. */
@@ -12,6 +13,11 @@ const NODE_UNAVAILABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMED
 /** Whether the whole transaction, rolled back, is worth another try. */
 export function isTransient(err: unknown): boolean {
   return some(err, (facet) => facet.code === 'P2034' || TRANSIENT.has(errno(facet)))
+}
+
+/** Whether a lock was not to be had in time: its holder is still there, so trying again at once helps little. */
+export function isLockWait(err: unknown): boolean {
+  return some(err, (facet) => errno(facet) === LOCK_WAIT)
 }
 
 /** Whether the database could not be reached, or gave no connection in time. */

@@ -5,3 +5,49 @@ export type Tx = Prisma.TransactionClient & { readonly $connect?: never }
 
 /** For reads, which are welcome inside a transaction and outside one. */
 export type Db = Prisma.TransactionClient
+
+/** What a statement may be given as: a template, or one that was put together before. */
+export type Statement = TemplateStringsArray | Prisma.Sql
+
+/** As much of {@link Db} as raw reads need. */
+export interface RawDb {
+  $queryRaw<T = unknown>(query: Statement, ...values: unknown[]): Promise<T>
+}
+
+/**
+ * As much of {@link Tx} as raw statements need, so that the same code runs in Prisma's interactive transaction and
+ * straight on a connection of the driver. The rules are written against this and cannot tell the two apart.
+ */
+export interface RawTx extends RawDb {
+  $executeRaw(query: Statement, ...values: unknown[]): Promise<number>
+  /** Statements may be sent before the ones ahead of them are answered; they run in the order they were sent. */
+  readonly pipelines?: true
+  readonly $connect?: never
+}
+
+/** A statement that is to be run, and what its count of rows must satisfy. */
+export interface Write {
+  readonly statement: Prisma.Sql
+  /** @throws Error when the rows it matched are not those it should have */
+  readonly check?: (matched: number) => void
+}
+
+/**
+ * Runs writes in their order: one after another, or where the transaction pipelines, all in one journey. None may
+ * depend on the outcome of one before it. It ends when every one of them has, so that whoever rolls back after a
+ * failure does so behind them all.
+ */
+export async function writeAll(tx: RawTx, writes: readonly Write[]): Promise<void> {
+  if (tx.pipelines !== true) {
+    for (const { statement, check } of writes) {
+      const matched = await tx.$executeRaw(statement)
+      check?.(matched)
+    }
+    return
+  }
+  const results = await Promise.allSettled(writes.map(({ statement }) => tx.$executeRaw(statement)))
+  results.forEach((result, index) => {
+    if (result.status === 'rejected') throw result.reason
+    writes[index]?.check?.(result.value)
+  })
+}

@@ -1,6 +1,7 @@
+import { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { jsonRows, sqlTime } from '../../shared/sql.js'
-import type { Tx } from '../../shared/tx.js'
+import { type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { KEEP_MS, type KeyedRequest } from './rules.js'
 
@@ -48,13 +49,20 @@ export async function once<T>(
 }
 
 /** Keeps answers for repetitions, in the transaction that had their effects. They are encrypted at rest. */
-export async function keepAnswers(
-  tx: Tx,
-  vault: Vault,
-  answers: readonly { userId: number; request: KeyedRequest; answer: unknown }[],
-  now: Date
-): Promise<void> {
-  if (answers.length === 0) return
+export async function keepAnswers(tx: RawTx, vault: Vault, answers: readonly NewAnswer[], now: Date): Promise<void> {
+  await writeAll(tx, keepingAnswers(vault, answers, now))
+}
+
+/** An answer to be kept. */
+export interface NewAnswer {
+  readonly userId: number
+  readonly request: KeyedRequest
+  readonly answer: unknown
+}
+
+/** The write of {@link keepAnswers}, for a transaction that sends it with others; none where there are no answers. */
+export function keepingAnswers(vault: Vault, answers: readonly NewAnswer[], now: Date): Write[] {
+  if (answers.length === 0) return []
   const expiresAt = new Date(now.getTime() + KEEP_MS)
   const rows = answers.map(({ userId, request, answer }) => ({
     userId,
@@ -65,7 +73,7 @@ export async function keepAnswers(
     expiresAt: sqlTime(expiresAt)
   }))
   // A key past its time is still there until the sweep: it is taken over.
-  await tx.$executeRaw`
+  const statement = Prisma.sql`
     INSERT INTO idempotency_keys (user_id, idem_key, request_hash, response, created_at, expires_at)
     SELECT j.user_id, j.idem_key, j.request_hash, j.response, j.created_at, j.expires_at
     FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
@@ -75,4 +83,5 @@ export async function keepAnswers(
     )) AS j
     ON DUPLICATE KEY UPDATE request_hash = VALUES(request_hash), response = VALUES(response),
       created_at = VALUES(created_at), expires_at = VALUES(expires_at)`
+  return [{ statement }]
 }

@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid'
 import { Refusal, refuse } from '../../shared/refusal.js'
-import { businessDay, dateColumn } from '../../shared/time.js'
-import type { Tx } from '../../shared/tx.js'
+import { businessDay } from '../../shared/time.js'
+import type { RawTx } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import type { KeyedRequest } from '../idempotency/rules.js'
 import { answerTo } from '../idempotency/service.js'
@@ -44,7 +44,7 @@ export interface DrawTools {
  * new balance.
  */
 export async function drawAll(
-  tx: Tx,
+  tx: RawTx,
   outbox: Outbox,
   tools: DrawTools,
   requests: readonly DrawRequest[]
@@ -89,7 +89,7 @@ function decideRequest(
 ): Decided {
   const draws = DRAWS[request.type]
   const cost = rules.costPoints * draws
-  const lastDay = dateColumn(seat.draw_day) ?? ''
+  const lastDay = seat.draw_day ?? ''
   // Another instance's clock may be past midnight while ours is not: a day, once begun, does not end again.
   const today = [businessDay(now, tools.timeZone), lastDay].sort().at(-1) ?? lastDay
   const used = lastDay === today ? (seat.day_count ?? 0) : 0

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { KEY_HEADER, keyedRequest, REPLAYED_HEADER } from '../idempotency/rules.js'
-import { type DrawRequest, drawAll } from './draw.js'
+import { createDrawEngine } from './engine.js'
 import { examples } from './examples.js'
 import { drawTypeOf } from './rules.js'
 import { Draw, DrawBody, LotteryConfig, PityStatus, Records, RecordsQuery, Statistics } from './schemas.js'
@@ -17,6 +17,9 @@ const RECHECK_MS = 2000
 const lottery: FastifyPluginAsyncTypebox = async (app) => {
   const { BUSINESS_TZ: timeZone, VOUCHER_DAYS: voucherDays } = app.config
   const ruleBook = new RuleBook()
+  const { vault, randomInt, clock } = app
+  const engine = createDrawEngine(app.fastTx, { ruleBook, vault, randomInt, clock, timeZone, voucherDays })
+  app.addHook('onClose', () => engine.close())
   let checkedAt = 0
 
   async function synchronise(): Promise<void> {
@@ -63,7 +66,8 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
             'PRICE_CHANGED',
             'DRAW_LIMIT_REACHED',
             'POINTS_INSUFFICIENT',
-            'IDEMPOTENCY_CONFLICT'
+            'IDEMPOTENCY_CONFLICT',
+            'OVERLOADED'
           )
         }
       }
@@ -78,16 +82,8 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
       }
       const { costPoints } = body
       const keyed = keyedRequest(headers[KEY_HEADER], 'POST /api/lottery/draw', { type, costPoints })
-      const request: DrawRequest = { userId, type, costPoints, keyed }
-      const [answer] = await app.tx((tx, outbox) =>
-        drawAll(
-          tx,
-          outbox,
-          { ruleBook, vault: app.vault, randomInt: app.randomInt, clock: app.clock, timeZone, voucherDays },
-          [request]
-        )
-      )
-      if (answer === undefined || 'refusal' in answer) throw answer?.refusal ?? refuse('INTERNAL')
+      const answer = await engine.draw({ userId, type, costPoints, keyed })
+      if ('refusal' in answer) throw answer.refusal
       if (answer.replayed) reply.header(REPLAYED_HEADER, 'true')
       return success(answer.draw)
     }

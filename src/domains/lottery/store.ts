@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
 import { inList, jsonRows, padded, sqlTime } from '../../shared/sql.js'
-import type { Tx } from '../../shared/tx.js'
-import { keepAnswers, type StoredAnswer } from '../idempotency/service.js'
-import { type Account, post } from '../user/ledger.js'
-import { issue, type NewVoucher } from '../voucher/service.js'
+import { type RawTx, type Write, writeAll } from '../../shared/tx.js'
+import { keepingAnswers, type StoredAnswer } from '../idempotency/service.js'
+import { type Account, type Alongside, posting } from '../user/ledger.js'
+import { issuing, type NewVoucher } from '../voucher/service.js'
 import type { DrawRequest, DrawTools } from './draw.js'
 import type { Pity } from './rules.js'
 import type { Draw, DrawResult } from './schemas.js'
@@ -17,7 +17,7 @@ export interface Seat extends StoredAnswer {
   deleted_at: Date | null
   current_count: number | null
   pity_triggered_count: number | null
-  draw_day: Date | string | null
+  draw_day: string | null
   day_count: number | null
   version: number | null
 }
@@ -41,7 +41,7 @@ export interface Decided {
 
 /** Locks the users and their pity rows, in user order, and reads with them all that the decisions depend on. */
 export async function takeSeats(
-  tx: Tx,
+  tx: RawTx,
   requests: readonly Pick<DrawRequest, 'userId' | 'keyed'>[]
 ): Promise<Map<number, Seat>> {
   const ordered = [...requests].sort((a, b) => a.userId - b.userId)
@@ -52,7 +52,7 @@ export async function takeSeats(
   const read = async () => {
     const rows = await tx.$queryRaw<Seat[]>`
       SELECT u.user_id, u.total_points, u.status, u.deleted_at,
-        p.current_count, p.pity_triggered_count, p.draw_day, p.day_count,
+        p.current_count, p.pity_triggered_count, CAST(p.draw_day AS CHAR) AS draw_day, p.day_count,
         k.request_hash, k.response, k.expires_at,
         (SELECT c.version FROM lottery_config AS c WHERE c.id = 1) AS version
       FROM users AS u
@@ -68,41 +68,51 @@ export async function takeSeats(
   const unknown = [...seats.values()].filter((seat) => seat.current_count === null)
   if (unknown.length === 0) return seats
   // A user made by hand, in Prisma Studio say, has no pity row yet.
-  await tx.lotteryPity.createMany({ data: unknown.map((seat) => ({ userId: seat.user_id })), skipDuplicates: true })
+  const added = inList(padded(unknown.map((seat) => seat.user_id)))
+  await tx.$executeRaw`INSERT IGNORE INTO lottery_pity (user_id) SELECT user_id FROM users WHERE user_id IN (${added})`
   return read()
 }
 
 /** One statement a table; the balances and the pity rows, both of the locked users, share theirs. */
 export async function writeDraws(
-  tx: Tx,
+  tx: RawTx,
   { vault, voucherDays }: Pick<DrawTools, 'vault' | 'voucherDays'>,
   decided: readonly Decided[],
   now: Date
 ): Promise<void> {
-  const at = sqlTime(now)
-  const pity = decided.map(({ request, pity, today, todayCount }) => ({
-    userId: request.userId,
-    ...pity,
-    today,
-    todayCount
-  }))
-  await post(
-    tx,
-    decided.map(({ account }) => account),
-    now,
-    {
-      join: Prisma.sql`
-        STRAIGHT_JOIN JSON_TABLE(${jsonRows(pity)}, '$[*]' COLUMNS (
-          user_id INT PATH '$.userId', pity_count INT PATH '$.count', triggered INT PATH '$.triggered',
-          today DATE PATH '$.today', today_count INT PATH '$.todayCount'
-        )) AS q ON q.user_id = u.user_id
-        STRAIGHT_JOIN lottery_pity AS p ON p.user_id = u.user_id`,
-      set: Prisma.sql`
-        p.current_count = q.pity_count, p.pity_triggered_count = q.triggered,
-        p.last_draw_time = ${at}, p.draw_day = q.today, p.day_count = q.today_count`
-    }
+  const accounts = decided.map(({ account }) => account)
+  const vouchers = decided.flatMap((one) => one.vouchers)
+  const answers = decided.flatMap(({ request, draw }) =>
+    request.keyed === undefined ? [] : [{ userId: request.userId, request: request.keyed, answer: draw }]
   )
-  const draws = decided.map(({ request, drawId, cost, awarded, version, results }) => ({
+  await writeAll(tx, [
+    ...posting(accounts, now, pityAlongside(decided, now)),
+    drawRows(decided, now),
+    recordRows(decided, now),
+    ...issuing(vault, vouchers, now, voucherDays),
+    ...keepingAnswers(vault, answers, now)
+  ])
+}
+
+function pityAlongside(decided: readonly Decided[], now: Date): Alongside {
+  const fields = new Map(
+    decided.map(({ request, pity: { count, triggered }, today, todayCount }) => [
+      request.userId,
+      { count, triggered, today, todayCount }
+    ])
+  )
+  return {
+    fieldsOf: (userId) => fields.get(userId) ?? {},
+    columns: Prisma.sql`, pity_count INT PATH '$.count', triggered INT PATH '$.triggered',
+      today DATE PATH '$.today', today_count INT PATH '$.todayCount'`,
+    join: Prisma.sql`STRAIGHT_JOIN lottery_pity AS p ON p.user_id = j.user_id`,
+    set: Prisma.sql`, p.current_count = j.pity_count, p.pity_triggered_count = j.triggered,
+      p.last_draw_time = ${sqlTime(now)}, p.draw_day = j.today, p.day_count = j.today_count`
+  }
+}
+
+function drawRows(decided: readonly Decided[], now: Date): Write {
+  const rows = decided.map(({ request, drawId, cost, awarded, version, results }) => ({
     drawId,
     userId: request.userId,
     type: request.type,
@@ -111,17 +121,22 @@ export async function writeDraws(
     awarded,
     version
   }))
-  await tx.$executeRaw`
+  const statement = Prisma.sql`
     INSERT INTO lottery_draws
       (draw_id, user_id, draw_type, draw_count, total_cost, points_awarded, rules_version, created_at)
-    SELECT j.draw_id, j.user_id, j.draw_type, j.draw_count, j.total_cost, j.points_awarded, j.rules_version, ${at}
-    FROM JSON_TABLE(${jsonRows(draws)}, '$[*]' COLUMNS (
+    SELECT j.draw_id, j.user_id, j.draw_type, j.draw_count, j.total_cost, j.points_awarded, j.rules_version,
+      ${sqlTime(now)}
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
       n FOR ORDINALITY, draw_id CHAR(36) PATH '$.drawId', user_id INT PATH '$.userId',
       draw_type VARCHAR(10) PATH '$.type', draw_count INT PATH '$.count', total_cost INT PATH '$.cost',
       points_awarded INT PATH '$.awarded', rules_version INT PATH '$.version'
     )) AS j
     ORDER BY j.n`
-  const records = decided.flatMap(({ request, drawId, cost, results }) =>
+  return { statement }
+}
+
+function recordRows(decided: readonly Decided[], now: Date): Write {
+  const rows = decided.flatMap(({ request, drawId, cost, results }) =>
     results.map((result) => ({
       recordId: result.record_id,
       drawId,
@@ -137,13 +152,13 @@ export async function writeDraws(
       isPity: result.is_pity ? 1 : 0
     }))
   )
-  await tx.$executeRaw`
+  const statement = Prisma.sql`
     INSERT INTO lottery_records
       (record_id, draw_id, user_id, sequence, draw_type, prize_id, prize_name, prize_type, prize_value,
         points_cost, points_awarded, is_pity, created_at)
     SELECT j.record_id, j.draw_id, j.user_id, j.sequence, j.draw_type, j.prize_id, j.prize_name, j.prize_type,
-      j.prize_value, j.points_cost, j.points_awarded, j.is_pity, ${at}
-    FROM JSON_TABLE(${jsonRows(records)}, '$[*]' COLUMNS (
+      j.prize_value, j.points_cost, j.points_awarded, j.is_pity, ${sqlTime(now)}
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
       n FOR ORDINALITY, record_id CHAR(36) PATH '$.recordId', draw_id CHAR(36) PATH '$.drawId',
       user_id INT PATH '$.userId', sequence INT PATH '$.sequence', draw_type VARCHAR(10) PATH '$.type',
       prize_id INT PATH '$.prizeId', prize_name VARCHAR(50) PATH '$.prizeName',
@@ -151,19 +166,5 @@ export async function writeDraws(
       points_cost INT PATH '$.cost', points_awarded INT PATH '$.awarded', is_pity INT PATH '$.isPity'
     )) AS j
     ORDER BY j.n`
-  await issue(
-    tx,
-    vault,
-    decided.flatMap(({ vouchers }) => vouchers),
-    now,
-    voucherDays
-  )
-  await keepAnswers(
-    tx,
-    vault,
-    decided.flatMap(({ request, draw }) =>
-      request.keyed === undefined ? [] : [{ userId: request.userId, request: request.keyed, answer: draw }]
-    ),
-    now
-  )
+  return { statement }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { refuse } from '../../shared/refusal.js'
-import type { Db, Tx } from '../../shared/tx.js'
+import type { Db, RawDb, Tx } from '../../shared/tx.js'
 import { faultsOf, type Prize, type Rules, TOTAL_WEIGHT } from './rules.js'
 import type { PrizeType } from './schemas.js'
 
@@ -97,12 +97,13 @@ export class RuleBook {
   }
 
   /** @throws Refusal LOTTERY_NOT_READY when there is no such version, or it may not be drawn under */
-  async get(db: Db, version: number | null): Promise<RulesVersion> {
+  async get(db: RawDb, version: number | null): Promise<RulesVersion> {
     if (version === null) throw refuse('LOTTERY_NOT_READY')
     const known = this.#versions.get(version)
     if (known !== undefined) return { version, rules: known }
-    const row = await db.lotteryRuleVersion.findUnique({ where: { version } })
-    if (row === null) throw refuse('LOTTERY_NOT_READY')
+    const [row] = await db.$queryRaw<{ snapshot: string; sha256: string }[]>`
+      SELECT snapshot, sha256 FROM lottery_rule_versions WHERE version = ${version}`
+    if (row === undefined) throw refuse('LOTTERY_NOT_READY')
     if (sha256(row.snapshot) !== row.sha256) throw refuse('LOTTERY_NOT_READY', { faults: ['the snapshot was altered'] })
     const rules = rulesFrom(row.snapshot)
     const faults = faultsOf(rules)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { jsonRows, sqlTime } from '../../shared/sql.js'
-import type { Tx } from '../../shared/tx.js'
+import { type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import { type PointsSource, SOURCE_TEXT } from '../realtime/events.js'
 
 /** Why points move. */
@@ -82,9 +82,13 @@ export async function openAccount(tx: Tx, userId: number): Promise<Account> {
 
 /** Another update of rows that belong to the same users, to be done by the statement that writes the balances. */
 export interface Alongside {
-  /** `JOIN`s to `u`, the users; each user must find exactly one row of the one table that is set. */
+  /** What it needs to know of a user, in fields of other names than those of a balance. */
+  readonly fieldsOf: (userId: number) => Readonly<Record<string, unknown>>
+  /** The same fields as columns of `j`, each after a comma. */
+  readonly columns: Prisma.Sql
+  /** A `JOIN` to `u`, the users; each user must find exactly one row of the one table that is set. */
   readonly join: Prisma.Sql
-  /** Assignments, without `SET`. */
+  /** Assignments, each after a comma. */
   readonly set: Prisma.Sql
 }
 
@@ -92,25 +96,31 @@ export interface Alongside {
  * Writes what the accounts have noted: the balances in one statement, the ledger rows in another, however many there
  * are. The caller holds the row locks; should a balance not be what was read under them, nothing is kept.
  */
-export async function post(
-  tx: Tx,
-  accounts: readonly Account[],
-  now: Date,
-  alongside: Alongside = { join: Prisma.empty, set: Prisma.empty }
-): Promise<void> {
+export async function post(tx: RawTx, accounts: readonly Account[], now: Date): Promise<void> {
+  await writeAll(tx, posting(accounts, now))
+}
+
+/** The writes of {@link post}, for a transaction that sends them with others; none where no account moved. */
+export function posting(accounts: readonly Account[], now: Date, alongside?: Alongside): Write[] {
   const moved = accounts.filter((account) => account.entries.length > 0)
-  if (moved.length === 0) return
-  const changes = moved.map(({ userId, opening, balance }) => ({ userId, opening, change: balance - opening }))
-  const more = alongside.set === Prisma.empty ? Prisma.empty : Prisma.sql`, ${alongside.set}`
-  const matched = await tx.$executeRaw`
+  if (moved.length === 0) return []
+  const changes = moved.map(({ userId, opening, balance }) => ({
+    userId,
+    opening,
+    change: balance - opening,
+    ...alongside?.fieldsOf(userId)
+  }))
+  const balances = Prisma.sql`
     UPDATE JSON_TABLE(${jsonRows(changes)}, '$[*]' COLUMNS (
       user_id INT PATH '$.userId', opening INT PATH '$.opening', points INT PATH '$.change'
+      ${alongside?.columns ?? Prisma.empty}
     )) AS j
     STRAIGHT_JOIN users AS u ON u.user_id = j.user_id AND u.total_points = j.opening
-    ${alongside.join}
-    SET u.total_points = u.total_points + j.points${more}`
-  const tables = alongside.set === Prisma.empty ? 1 : 2
-  assert.equal(matched, moved.length * tables, 'every balance is still what was read under the lock')
+    ${alongside?.join ?? Prisma.empty}
+    SET u.total_points = u.total_points + j.points${alongside?.set ?? Prisma.empty}`
+  const expected = moved.length * (alongside === undefined ? 1 : 2)
+  const check = (matched: number) =>
+    assert.equal(matched, expected, 'every balance is still what was read under the lock')
 
   const rows = moved.flatMap(({ userId, entries }) =>
     entries.map(({ points, balanceAfter, reason }) => ({
@@ -123,7 +133,7 @@ export async function post(
       relatedId: reason.relatedId ?? null
     }))
   )
-  await tx.$executeRaw`
+  const entries = Prisma.sql`
     INSERT INTO points_records
       (user_id, points, balance_after, type, source, description, related_id, created_at)
     SELECT j.user_id, j.points, j.balance_after, j.type, j.source, j.description, j.related_id, ${sqlTime(now)}
@@ -133,4 +143,5 @@ export async function post(
       description VARCHAR(255) PATH '$.description', related_id VARCHAR(64) PATH '$.relatedId'
     )) AS j
     ORDER BY j.n`
+  return [{ statement: balances, check }, { statement: entries }]
 }

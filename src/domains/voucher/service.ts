@@ -1,7 +1,7 @@
-import type { Prisma } from '../../generated/prisma/client.js'
+import { Prisma } from '../../generated/prisma/client.js'
 import { pageOf, pagination } from '../../shared/schemas.js'
 import { jsonRows, sqlTime } from '../../shared/sql.js'
-import type { Db, Tx } from '../../shared/tx.js'
+import { type Db, type RawTx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { expiryOf } from './rules.js'
 import type { Voucher, VoucherStatus, VouchersQuery } from './schemas.js'
@@ -19,13 +19,18 @@ export interface NewVoucher {
 
 /** Issues vouchers in the transaction of their cause, in one statement. Codes are kept encrypted. */
 export async function issue(
-  tx: Tx,
+  tx: RawTx,
   vault: Vault,
   vouchers: readonly NewVoucher[],
   now: Date,
   days: number
 ): Promise<void> {
-  if (vouchers.length === 0) return
+  await writeAll(tx, issuing(vault, vouchers, now, days))
+}
+
+/** The write of {@link issue}, for a transaction that sends it with others; none where there are no vouchers. */
+export function issuing(vault: Vault, vouchers: readonly NewVoucher[], now: Date, days: number): Write[] {
+  if (vouchers.length === 0) return []
   const rows = vouchers.map(({ userId, code, title, kind, source, recordId, orderId }) => ({
     userId,
     hmac: codeHmac(vault, code),
@@ -36,7 +41,7 @@ export async function issue(
     recordId: recordId ?? null,
     orderId: orderId ?? null
   }))
-  await tx.$executeRaw`
+  const statement = Prisma.sql`
     INSERT INTO vouchers
       (user_id, code_hmac, code_enc, title, kind, source, record_id, order_id, issued_at, expires_at)
     SELECT j.user_id, j.code_hmac, j.code_enc, j.title, j.kind, j.source, j.record_id, j.order_id,
@@ -47,6 +52,7 @@ export async function issue(
       source VARCHAR(10) PATH '$.source', record_id CHAR(36) PATH '$.recordId', order_id BIGINT PATH '$.orderId'
     )) AS j
     ORDER BY j.n`
+  return [{ statement }]
 }
 
 /** By what a code is found without being readable in the table. */

@@ -1,0 +1,41 @@
+import type { PoolConnection } from 'mariadb'
+import { Prisma } from '../generated/prisma/client.js'
+import type { RawTx, Statement } from '../shared/tx.js'
+
+/** The line broke while COMMIT was on it: what was written may be there, or not. */
+export class OutcomeUnknown extends Error {
+  constructor(cause: unknown) {
+    super('the answer to COMMIT was lost', { cause })
+  }
+}
+
+/**
+ * Raw statements on a connection with an open transaction. The driver sends a statement without waiting for the
+ * ones before it. Rows come as numbers, texts and UTC `Date`s, as Prisma gives them; a statement that reads a `DATE`
+ * or a `DECIMAL` casts it to text.
+ */
+export function rawTx(connection: PoolConnection): RawTx {
+  const run = (query: Statement, values: unknown[]): Promise<unknown> => {
+    const whole = 'sql' in query ? query : Prisma.sql(query, ...values)
+    return connection.execute(whole.sql, whole.values)
+  }
+  return {
+    pipelines: true,
+    async $queryRaw<T>(query: Statement, ...values: unknown[]) {
+      return (await run(query, values)) as T
+    },
+    async $executeRaw(query, ...values) {
+      return ((await run(query, values)) as { affectedRows: number }).affectedRows
+    }
+  }
+}
+
+/** Undoes what a connection has open and gives it back to its pool; one that cannot is closed, which undoes it too. */
+export async function rollBack(connection: PoolConnection): Promise<void> {
+  try {
+    await connection.query('ROLLBACK')
+    await connection.release()
+  } catch {
+    connection.destroy()
+  }
+}
