@@ -30,7 +30,8 @@ export default fp(
           { name: 'lottery', description: 'The wheel' },
           { name: 'user', description: 'The diner' },
           { name: 'photo', description: 'Receipts' },
-          { name: 'merchant', description: 'Reviews' },
+          { name: 'exchange', description: 'The points shop' },
+          { name: 'merchant', description: 'Reviews, products, orders, vouchers at the counter' },
           { name: 'admin', description: 'For admins' },
           { name: 'realtime', description: 'Live pushes' },
           { name: 'operations', description: 'For those who run it' }

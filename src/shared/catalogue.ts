@@ -137,6 +137,22 @@ export const catalogue = {
     solution: '请明天再来',
     when: "the day's draws would pass the limit; details: {limit, used}"
   },
+  STOCK_INSUFFICIENT: {
+    status: 409,
+    code: 3004,
+    msg: '商品库存不足',
+    tip: '库存不够啦',
+    solution: '请减少数量，或选择其他商品',
+    when: 'the stock does not cover it; details: {available_stock, requested_quantity}'
+  },
+  PRODUCT_UNAVAILABLE: {
+    status: 409,
+    code: 3005,
+    msg: '商品已下架',
+    tip: '商品已下架',
+    solution: '请选择其他商品',
+    when: 'the product is off the shelf'
+  },
   IDEMPOTENCY_CONFLICT: {
     status: 409,
     code: 3007,
@@ -152,6 +168,14 @@ export const catalogue = {
     tip: '价格有变化',
     solution: '请刷新页面后重试',
     when: 'costPoints is no longer the price; details: {cost_points}'
+  },
+  VOUCHER_NOT_USABLE: {
+    status: 409,
+    code: 3010,
+    msg: '兑换券不可用',
+    tip: '这张券不能用',
+    solution: '请核对券的状态',
+    when: 'the voucher is used, expired or cancelled; details: {status}'
   },
   LOTTERY_CLOSED: {
     status: 409,
@@ -229,6 +253,30 @@ export const catalogue = {
     status: 400,
     code: 1006,
     msg: '无法识别的头像图片',
+    tip: '图片打不开',
+    solution: '请上传 JPEG、PNG、GIF 或 WebP 图片',
+    when: 'the file is no JPEG, PNG, GIF or WebP that decodes, or is over 40 megapixels'
+  },
+  IMAGE_REQUIRED: {
+    status: 400,
+    code: 1001,
+    msg: '请选择商品图片',
+    tip: '还没有选择图片',
+    solution: '请选择一张商品图片',
+    when: 'there is no file in the form'
+  },
+  IMAGE_TOO_LARGE: {
+    status: 413,
+    code: 1004,
+    msg: '商品图片过大，请选择小于5MB的图片',
+    tip: '图片太大了',
+    solution: '请压缩图片后重试',
+    when: 'the picture is over 5 MB'
+  },
+  IMAGE_UNREADABLE: {
+    status: 400,
+    code: 1006,
+    msg: '无法识别的商品图片',
     tip: '图片打不开',
     solution: '请上传 JPEG、PNG、GIF 或 WebP 图片',
     when: 'the file is no JPEG, PNG, GIF or WebP that decodes, or is over 40 megapixels'
@@ -320,6 +368,30 @@ export const catalogue = {
     tip: '找不到该用户',
     solution: '请核对用户',
     when: 'there is no such user'
+  },
+  PRODUCT_NOT_FOUND: {
+    status: 404,
+    code: 4002,
+    msg: '商品不存在',
+    tip: '找不到该商品',
+    solution: '请刷新商品列表',
+    when: 'there is no such product'
+  },
+  ORDER_NOT_FOUND: {
+    status: 404,
+    code: 4003,
+    msg: '订单不存在',
+    tip: '找不到该订单',
+    solution: '请刷新订单列表',
+    when: "there is no such order, or it is somebody else's"
+  },
+  VOUCHER_NOT_FOUND: {
+    status: 404,
+    code: 4006,
+    msg: '兑换券不存在',
+    tip: '找不到该券',
+    solution: '请核对券码',
+    when: 'there is no voucher with this code'
   },
   APPLICATION_NOT_FOUND: {
     status: 404,

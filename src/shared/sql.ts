@@ -32,3 +32,8 @@ export function jsonRows(rows: readonly Readonly<Record<string, unknown>>[]): st
 export function sqlTime(instant: Date): string {
   return instant.toISOString().slice(0, 23).replace('T', ' ')
 }
+
+/** A text as `LIKE` finds it literally; Prisma's `contains` hands % and _ on as they are. */
+export function likeLiteral(text: string): string {
+  return text.replace(/[\\%_]/g, '\\$&')
+}

@@ -2,6 +2,7 @@ import type { Prisma } from '../../generated/prisma/client.js'
 import { CSV_PAGE, pagesOf } from '../../shared/csv.js'
 import { refuse } from '../../shared/refusal.js'
 import { pageOf, pagination } from '../../shared/schemas.js'
+import { likeLiteral } from '../../shared/sql.js'
 import { dayRange } from '../../shared/time.js'
 import type { Db, Tx } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
@@ -127,8 +128,7 @@ async function lockUser(tx: Tx, userId: number): Promise<LockedUser | undefined>
 
 /** What a search means: part of a nickname, and what it may be besides. */
 function searchFor(text: string): Prisma.UserWhereInput[] {
-  // Prisma hands % and _ on as they are, and LIKE would take them for anything.
-  const ways: Prisma.UserWhereInput[] = [{ nickname: { contains: text.replace(/[\\%_]/g, '\\$&') } }]
+  const ways: Prisma.UserWhereInput[] = [{ nickname: { contains: likeLiteral(text) } }]
   if (/^\d{11}$/.test(text)) ways.push({ mobile: text })
   if (/^[1-9]\d{0,9}$/.test(text) && Number(text) <= MAX_BALANCE) ways.push({ userId: Number(text) })
   return ways

@@ -31,6 +31,13 @@ export const AVATAR: FileKind = {
   unreadable: 'AVATAR_UNREADABLE'
 }
 
+export const PRODUCT_IMAGE: FileKind = {
+  field: 'image',
+  required: 'IMAGE_REQUIRED',
+  tooLarge: 'IMAGE_TOO_LARGE',
+  unreadable: 'IMAGE_UNREADABLE'
+}
+
 export const PHOTO: FileKind = {
   field: 'photo',
   required: 'PHOTO_REQUIRED',

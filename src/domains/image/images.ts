@@ -9,6 +9,7 @@ const MAX_PIXELS = 40_000_000
 const BOX = { width: 1920, height: 1080 }
 const THUMBNAIL_SIDE = 400
 const AVATAR_SIDE = 256
+const PRODUCT_SIDE = 1080
 const QUALITY = 80
 const FORMATS = new Set(['jpeg', 'png', 'gif', 'webp'])
 const JOBS_AT_A_TIME = 2
@@ -95,6 +96,22 @@ export async function processAvatar(upload: Buffer): Promise<Buffer> {
   }
 }
 
+/**
+ * Makes of an upload the picture of a product: upright, within a square of 1080 pixels, WebP, without metadata.
+ * @throws Refusal IMAGE_UNREADABLE
+ */
+export async function processProductImage(upload: Buffer): Promise<Buffer> {
+  try {
+    return await (await open(upload))
+      .autoOrient()
+      .resize({ width: PRODUCT_SIDE, height: PRODUCT_SIDE, fit: 'inside', withoutEnlargement: true })
+      .webp({ quality: QUALITY })
+      .toBuffer()
+  } catch {
+    throw refuse('IMAGE_UNREADABLE')
+  }
+}
+
 /** @throws Error when the bytes are none of the formats that are taken, or too many pixels */
 async function open(upload: Buffer): Promise<Sharp> {
   const source = sharp(upload, { limitInputPixels: MAX_PIXELS, failOn: 'error', animated: false })
@@ -106,6 +123,6 @@ async function open(upload: Buffer): Promise<Sharp> {
 }
 
 /** A key that nobody can guess, by month below `kind`, without its ending. */
-export function newKey(kind: 'photos' | 'avatars', now: Date): string {
+export function newKey(kind: 'photos' | 'avatars' | 'products', now: Date): string {
   return `${kind}/${now.toISOString().slice(0, 7).replace('-', '/')}/${randomBytes(16).toString('hex')}`
 }

@@ -25,6 +25,10 @@ export const SOURCE_TEXT: Readonly<Record<PointsSource, string>> = {
   admin: '管理员调整'
 }
 
+/** Why a product's stock, or the product, is not what it was. */
+export const StockOperation = StringEnum(['exchange', 'cancel', 'stock_in', 'stock_out', 'create', 'update', 'delete'])
+export type StockOperation = Static<typeof StockOperation>
+
 /** Every push there is, by name (contract section 10). */
 export const pushes = {
   points_update: Type.Object({
@@ -53,7 +57,7 @@ export const pushes = {
     current_stock: Type.Integer({ minimum: 0 }),
     stock: Type.Integer({ minimum: 0 }),
     change_amount: Type.Integer(),
-    operation: Type.String(),
+    operation: StockOperation,
     timestamp: DateTime
   }),
   review_result: Type.Object({
@@ -94,6 +98,27 @@ export function pointsUpdate(
     change_reason: SOURCE_TEXT[source],
     reason: source,
     reason_text: SOURCE_TEXT[source],
+    timestamp: now
+  }
+}
+
+/** The push that tells everyone what is left of a product; both spellings of each field are in the field. */
+export function stockUpdate(
+  productId: number,
+  name: string,
+  stock: number,
+  change: number,
+  operation: StockOperation,
+  now: Date
+): Payload<'stock_update'> {
+  return {
+    commodity_id: productId,
+    product_id: productId,
+    product_name: name,
+    current_stock: stock,
+    stock,
+    change_amount: change,
+    operation,
     timestamp: now
   }
 }

@@ -1,0 +1,139 @@
+import { type Static, Type } from '@sinclair/typebox'
+import type { Prisma } from '../../generated/prisma/client.js'
+import { decodeCursor, encodeCursor } from '../../shared/cursor.js'
+import { refuse } from '../../shared/refusal.js'
+import { pageOf, pagination } from '../../shared/schemas.js'
+import { likeLiteral } from '../../shared/sql.js'
+import type { Db } from '../../shared/tx.js'
+import { productState } from './rules.js'
+import { ALL_CATEGORIES, type Product, type ProductsQuery } from './schemas.js'
+
+export type ProductRow = Prisma.CommodityGetPayload<object>
+const HOT_PRODUCTS = 10
+
+export function toProduct(row: ProductRow): Product {
+  return {
+    id: row.commodityId,
+    commodity_id: row.commodityId,
+    name: row.name,
+    description: row.description,
+    category: row.category,
+    exchange_points: row.exchangePoints,
+    stock: row.stock,
+    image: row.image,
+    is_hot: row.isHot,
+    rating: row.rating.toNumber(),
+    sales_count: row.salesCount,
+    status: productState(row)
+  }
+}
+
+/** What diners are shown: what is on the shelf, sold out or not. */
+const ON_SHELF = { deletedAt: null, status: 'available' } as const satisfies Prisma.CommodityWhereInput
+
+/** The columns that lists sort by, and their direction as long as nobody turns it. */
+const SORTS = {
+  hot: ['salesCount', 'desc'],
+  points: ['exchangePoints', 'asc'],
+  stock: ['stock', 'desc'],
+  new: ['commodityId', 'desc'],
+  shelf: ['sortOrder', 'asc']
+} as const
+
+const Place = Type.Object({
+  sort: Type.String(),
+  direction: Type.String(),
+  value: Type.Integer(),
+  id: Type.Integer()
+})
+
+/** The filters that a list of products knows, whoever asks. */
+export function productFilter(query: ProductsQuery): Prisma.CommodityWhereInput {
+  const { category, min_points: min, max_points: max, search } = query
+  const anyCategory = category === undefined || category === 'all' || category === '' || category === ALL_CATEGORIES
+  const found = search === undefined || search.trim() === '' ? undefined : likeLiteral(search.trim())
+  return {
+    ...(anyCategory ? {} : { category }),
+    ...(min === undefined && max === undefined
+      ? {}
+      : { exchangePoints: { ...(min === undefined ? {} : { gte: min }), ...(max === undefined ? {} : { lte: max }) } }),
+    ...(query.in_stock === true ? { stock: { gt: 0 } } : {}),
+    ...(found === undefined ? {} : { OR: [{ name: { contains: found } }, { description: { contains: found } }] })
+  }
+}
+
+/**
+ * A page of products. By `page`, as clients are used to, or by `cursor`: then from where the last page ended, whatever
+ * was added before it meanwhile.
+ * @throws Refusal VALIDATION_FAILED for a cursor of another list
+ */
+export async function pageOfProducts(db: Db, query: ProductsQuery, where: Prisma.CommodityWhereInput) {
+  const page = pageOf(query)
+  const sort = query.sort ?? 'shelf'
+  const [column, usual] = SORTS[sort]
+  const direction = query.order ?? usual
+  const after = query.cursor === undefined ? undefined : placeOf(query.cursor, sort, direction)
+  const [rows, total] = await Promise.all([
+    db.commodity.findMany({
+      where: after === undefined ? where : { AND: [where, beyond(column, direction, after)] },
+      orderBy: [{ [column]: direction }, { commodityId: direction }],
+      skip: after === undefined ? page.skip : 0,
+      take: page.limit + 1
+    }),
+    db.commodity.count({ where })
+  ])
+  const shown = rows.slice(0, page.limit)
+  const last = shown.at(-1)
+  const more = rows.length > page.limit && last !== undefined
+  const nextCursor = more ? encodeCursor({ sort, direction, value: last[column], id: last.commodityId }) : null
+  return { rows: shown, pagination: pagination(page, total), total, has_more: more, next_cursor: nextCursor }
+}
+
+function placeOf(cursor: string, sort: string, direction: string): Static<typeof Place> {
+  const place = decodeCursor(Place, cursor)
+  if (place.sort !== sort || place.direction !== direction) {
+    throw refuse('VALIDATION_FAILED', [{ field: 'cursor', message: 'is of another sort' }])
+  }
+  return place
+}
+
+function beyond(
+  column: (typeof SORTS)[keyof typeof SORTS][0],
+  direction: 'asc' | 'desc',
+  { value, id }: Static<typeof Place>
+): Prisma.CommodityWhereInput {
+  const past = (edge: number) => (direction === 'asc' ? { gt: edge } : { lt: edge })
+  return { OR: [{ [column]: past(value) }, { [column]: value, commodityId: past(id) }] }
+}
+
+/** What the shop shows, filtered and sorted. */
+export async function listProducts(db: Db, query: ProductsQuery) {
+  const { rows, ...rest } = await pageOfProducts(db, query, { ...productFilter(query), ...ON_SHELF })
+  return { products: rows.map(toProduct), ...rest }
+}
+
+/**
+ * A product, off the shelf too: an order may still point at it.
+ * @throws Refusal PRODUCT_NOT_FOUND
+ */
+export async function readProduct(db: Db, commodityId: number): Promise<Product> {
+  const row = await db.commodity.findFirst({ where: { commodityId, deletedAt: null } })
+  if (row === null) throw refuse('PRODUCT_NOT_FOUND')
+  return toProduct(row)
+}
+
+/** The categories of what is on the shelf; the first stands for all. */
+export async function listCategories(db: Db): Promise<string[]> {
+  const rows = await db.commodity.groupBy({ by: ['category'], where: ON_SHELF, orderBy: { category: 'asc' } })
+  return [ALL_CATEGORIES, ...rows.map(({ category }) => category)]
+}
+
+/** What the merchant recommends and there is, most sold first. */
+export async function listHotProducts(db: Db): Promise<Product[]> {
+  const rows = await db.commodity.findMany({
+    where: { ...ON_SHELF, isHot: true, stock: { gt: 0 } },
+    orderBy: [{ salesCount: 'desc' }, { commodityId: 'asc' }],
+    take: HOT_PRODUCTS
+  })
+  return rows.map(toProduct)
+}

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { Prisma } from '../../generated/prisma/client.js'
+import { inList, jsonRows, padded, sqlTime } from '../../shared/sql.js'
+import { type RawTx, writeAll } from '../../shared/tx.js'
+import { keepingAnswers, type StoredAnswer } from '../idempotency/service.js'
+import { posting } from '../user/ledger.js'
+import { issuing } from '../voucher/service.js'
+import type { Submitted } from './schemas.js'
+import type { DecidedOrder, OrderRequest, OrderTools } from './submit.js'
+
+/** A diner's row as the lock found it, and what is kept for their key. */
+export interface Buyer extends StoredAnswer {
+  user_id: number
+  total_points: number
+  status: 'active' | 'inactive' | 'banned'
+  deleted_at: Date | null
+}
+
+/** A product as it stood when the orders were decided. */
+export interface Offer {
+  commodity_id: number
+  name: string
+  category: string
+  image: string
+  exchange_points: number
+  stock: number
+  status: 'available' | 'unavailable'
+}
+
+/** A product was bought, changed or taken away between its reading and the write. */
+export class StockMoved extends Error {
+  override readonly name = 'StockMoved'
+}
+
+/** Locks the diners in user order, so that no two transactions wait for each other. */
+export async function lockBuyers(
+  tx: RawTx,
+  requests: readonly Pick<OrderRequest, 'userId' | 'keyed'>[]
+): Promise<Map<number, Buyer>> {
+  const ordered = [...requests].sort((a, b) => a.userId - b.userId)
+  const userIds = padded(ordered.map((request) => request.userId))
+  assert.equal(new Set(userIds).size, requests.length, 'one request a user')
+  const ids = inList(userIds)
+  const keys = inList(padded(ordered.map((request) => request.keyed?.key ?? null)))
+  const rows = await tx.$queryRaw<Buyer[]>`
+    SELECT u.user_id, u.total_points, u.status, u.deleted_at, k.request_hash, k.response, k.expires_at
+    FROM users AS u
+    LEFT JOIN idempotency_keys AS k ON k.user_id = u.user_id
+      AND k.idem_key = CONVERT(ELT(FIELD(u.user_id, ${ids}), ${keys}) USING ascii)
+    WHERE u.user_id IN (${ids})
+    ORDER BY u.user_id
+    FOR UPDATE`
+  return new Map(rows.map((row) => [row.user_id, row]))
+}
+
+/** Reads products as they are committed, without a lock. */
+export async function readOffers(tx: RawTx, productIds: readonly number[]): Promise<Map<number, Offer>> {
+  const ids = inList(padded([...new Set(productIds)]))
+  const rows = await tx.$queryRaw<Offer[]>`
+    SELECT commodity_id, name, category, image, exchange_points, stock, status
+    FROM commodity_pool WHERE commodity_id IN (${ids}) AND deleted_at IS NULL`
+  return new Map(rows.map((row) => [row.commodity_id, row]))
+}
+
+/** What a product lost to the orders of one transaction, and what it has now. */
+export interface StockTaken {
+  readonly offer: Offer
+  readonly taken: number
+  readonly stock: number
+}
+
+/**
+ * Takes the stock of all orders: one conditional update, which matches a product only while it has enough, is on the
+ * shelf, and costs what the orders were decided at.
+ * @throws StockMoved
+ */
+export async function takeStock(tx: RawTx, decided: readonly DecidedOrder[]): Promise<StockTaken[]> {
+  const taken = new Map<number, { offer: Offer; taken: number }>()
+  for (const { offer, request } of decided) {
+    const sofar = taken.get(offer.commodity_id)?.taken ?? 0
+    taken.set(offer.commodity_id, { offer, taken: sofar + request.quantity })
+  }
+  // In product order, so that two transactions lock their products in the same one.
+  const rows = [...taken.values()].sort((a, b) => a.offer.commodity_id - b.offer.commodity_id)
+  const json = jsonRows(
+    rows.map(({ offer, taken: count }) => ({ id: offer.commodity_id, price: offer.exchange_points, taken: count }))
+  )
+  await writeAll(tx, [
+    {
+      statement: Prisma.sql`
+        UPDATE JSON_TABLE(${json}, '$[*]' COLUMNS (
+          id INT PATH '$.id', price INT PATH '$.price', taken INT PATH '$.taken'
+        )) AS j
+        STRAIGHT_JOIN commodity_pool AS c ON c.commodity_id = j.id AND c.stock >= j.taken
+          AND c.exchange_points = j.price AND c.status = 'available' AND c.deleted_at IS NULL
+        SET c.stock = c.stock - j.taken, c.sales_count = c.sales_count + j.taken`,
+      check: (matched) => {
+        if (matched !== rows.length) throw new StockMoved(`${matched} of ${rows.length} products were as read`)
+      }
+    }
+  ])
+  const now = await readOffers(tx, [...taken.keys()])
+  return rows.map((row) => ({ ...row, stock: now.get(row.offer.commodity_id)?.stock ?? 0 }))
+}
+
+/**
+ * Writes decided orders, each with its debit and its voucher, one statement a table.
+ * @returns the answers by order number
+ */
+export async function writeOrders(
+  tx: RawTx,
+  { vault, voucherDays }: Pick<OrderTools, 'vault' | 'voucherDays'>,
+  decided: readonly DecidedOrder[],
+  now: Date
+): Promise<Map<string, Submitted>> {
+  await writeAll(tx, [{ statement: orderRows(vault, decided, now) }])
+  const numbers = inList(padded(decided.map(({ orderNo }) => orderNo)))
+  const ids = await tx.$queryRaw<{ order_id: number | bigint; order_no: string }[]>`
+    SELECT order_id, order_no FROM exchange_orders WHERE order_no IN (${numbers})`
+  const idOf = new Map(ids.map((row) => [row.order_no, Number(row.order_id)]))
+  const answers = new Map(decided.map((one) => [one.orderNo, answerOf(one, idOf.get(one.orderNo) ?? 0, now)]))
+  const vouchers = decided.map(({ request, offer, orderNo, code }) => ({
+    userId: request.userId,
+    code,
+    title: offer.name,
+    kind: 'product' as const,
+    source: 'exchange' as const,
+    orderId: idOf.get(orderNo) ?? 0
+  }))
+  const keep = decided.flatMap(({ request, orderNo }) =>
+    request.keyed === undefined ? [] : [{ userId: request.userId, request: request.keyed, answer: answers.get(orderNo) }]
+  )
+  await writeAll(tx, [
+    ...posting(
+      decided.map(({ account }) => account),
+      now
+    ),
+    ...issuing(vault, vouchers, now, voucherDays),
+    ...keepingAnswers(vault, keep, now)
+  ])
+  return answers
+}
+
+function orderRows(vault: OrderTools['vault'], decided: readonly DecidedOrder[], now: Date): Prisma.Sql {
+  const rows = decided.map(({ request, offer, orderNo, totalPoints }) => ({
+    orderNo,
+    userId: request.userId,
+    commodityId: offer.commodity_id,
+    name: offer.name,
+    category: offer.category,
+    image: offer.image,
+    quantity: request.quantity,
+    unit: offer.exchange_points,
+    total: totalPoints,
+    delivery: request.delivery === undefined ? null : vault.encrypt(JSON.stringify(request.delivery))
+  }))
+  return Prisma.sql`
+    INSERT INTO exchange_orders
+      (order_no, user_id, commodity_id, product_name, category, image, quantity, unit_points, total_points,
+        delivery_info, created_at)
+    SELECT j.order_no, j.user_id, j.commodity_id, j.product_name, j.category, j.image, j.quantity, j.unit_points,
+      j.total_points, j.delivery_info, ${sqlTime(now)}
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
+      n FOR ORDINALITY, order_no VARCHAR(32) PATH '$.orderNo', user_id INT PATH '$.userId',
+      commodity_id INT PATH '$.commodityId', product_name VARCHAR(100) PATH '$.name',
+      category VARCHAR(50) PATH '$.category', image VARCHAR(500) PATH '$.image', quantity INT PATH '$.quantity',
+      unit_points INT PATH '$.unit', total_points INT PATH '$.total', delivery_info TEXT PATH '$.delivery'
+    )) AS j
+    ORDER BY j.n`
+}
+
+function answerOf(one: DecidedOrder, orderId: number, now: Date): Submitted {
+  const { offer, request, orderNo, code, totalPoints, account } = one
+  assert(orderId > 0, `order ${orderNo} has its id`)
+  return {
+    order_id: orderId,
+    order_no: orderNo,
+    product_name: offer.name,
+    commodity_name: offer.name,
+    quantity: request.quantity,
+    points_cost: totalPoints,
+    total_points: totalPoints,
+    remaining_points: account.balance,
+    status: 'pending',
+    exchange_code: code,
+    estimated_delivery: one.estimatedDelivery,
+    created_at: now
+  }
+}
