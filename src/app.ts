@@ -9,6 +9,8 @@ import { type Config, docsEnabled, trustProxy } from './config.js'
 import admin from './domains/admin/plugin.js'
 import auth from './domains/auth/plugin.js'
 import { consoleSms, type SmsProvider } from './domains/auth/sms.js'
+import merchantExchange from './domains/exchange/merchant-plugin.js'
+import exchange from './domains/exchange/plugin.js'
 import { ImageJobs } from './domains/image/images.js'
 import lottery from './domains/lottery/plugin.js'
 import merchant from './domains/merchant/plugin.js'
@@ -17,6 +19,7 @@ import { createLocalBus, type EventBus } from './domains/realtime/bus.js'
 import type { HubLimits } from './domains/realtime/hub.js'
 import realtime from './domains/realtime/plugin.js'
 import user from './domains/user/plugin.js'
+import voucher from './domains/voucher/plugin.js'
 import database from './plugins/database.js'
 import docs from './plugins/docs.js'
 import errors, { sendRefusal, toRefusal } from './plugins/errors.js'
@@ -119,8 +122,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(auth, { prefix: '/api/auth' })
   await app.register(user, { prefix: '/api/user' })
   await app.register(lottery, { prefix: '/api/lottery' })
+  await app.register(exchange, { prefix: '/api/exchange' })
   await app.register(photo, { prefix: '/api/photo' })
   await app.register(merchant, { prefix: '/api/merchant' })
+  await app.register(merchantExchange, { prefix: '/api/merchant' })
+  await app.register(voucher, { prefix: '/api/merchant' })
   await app.register(admin, { prefix: '/api/admin' })
   return app
 }

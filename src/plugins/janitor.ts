@@ -1,9 +1,10 @@
 import fp from 'fastify-plugin'
+import { expireVouchers } from '../domains/voucher/service.js'
 import { DAY_MS } from '../shared/time.js'
 
 const EVERY_MS = 60 * 60 * 1000
 
-/** Removes, hourly, what is past its time and of no more use: kept answers, codes, ended sessions. */
+/** Removes, hourly, what is past its time and of no more use: kept answers, codes, ended sessions; expires vouchers. */
 export default fp(
   async (app) => {
     async function sweep(): Promise<void> {
@@ -12,6 +13,7 @@ export default fp(
       await app.db.idempotencyKey.deleteMany({ where: past })
       await app.db.verificationCode.deleteMany({ where: { expiresAt: { lt: new Date(now.getTime() - DAY_MS) } } })
       await app.db.session.deleteMany({ where: past })
+      await expireVouchers(app.tx, now)
     }
     const timer = setInterval(() => {
       sweep().catch((err: unknown) => app.log.error({ err }, 'the sweep failed'))

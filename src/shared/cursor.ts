@@ -18,6 +18,7 @@ export function decodeCursor<T extends TSchema>(schema: T, text: string): Static
   } catch {
     place = undefined
   }
-  if (!Value.Check(schema, place)) throw refuse('VALIDATION_FAILED', [{ field: 'cursor', message: 'is none of this list' }])
+  if (!Value.Check(schema, place))
+    throw refuse('VALIDATION_FAILED', [{ field: 'cursor', message: 'is none of this list' }])
   return place
 }

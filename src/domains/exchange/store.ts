@@ -128,7 +128,9 @@ export async function writeOrders(
     orderId: idOf.get(orderNo) ?? 0
   }))
   const keep = decided.flatMap(({ request, orderNo }) =>
-    request.keyed === undefined ? [] : [{ userId: request.userId, request: request.keyed, answer: answers.get(orderNo) }]
+    request.keyed === undefined
+      ? []
+      : [{ userId: request.userId, request: request.keyed, answer: answers.get(orderNo) }]
   )
   await writeAll(tx, [
     ...posting(

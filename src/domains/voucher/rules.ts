@@ -13,3 +13,8 @@ export function newCode(randomInt: (below: number) => number): string {
 export function expiryOf(issuedAt: Date, days: number): Date {
   return new Date(issuedAt.getTime() + days * DAY_MS)
 }
+
+/** A code as it is kept, however it was typed or read out: `k7qx m4pt-rw9a` is `K7QXM4PTRW9A`. */
+export function normalCode(typed: string): string {
+  return typed.replace(/[\s-]/g, '').toUpperCase()
+}

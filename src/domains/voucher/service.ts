@@ -1,7 +1,7 @@
 import { Prisma } from '../../generated/prisma/client.js'
 import { pageOf, pagination } from '../../shared/schemas.js'
 import { jsonRows, sqlTime } from '../../shared/sql.js'
-import { type Db, type RawTx, type Write, writeAll } from '../../shared/tx.js'
+import { type Db, type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { expiryOf } from './rules.js'
 import type { Voucher, VoucherStatus, VouchersQuery } from './schemas.js'
@@ -88,4 +88,33 @@ export async function listVouchers(db: Db, vault: Vault, userId: number, query: 
     })
   )
   return { vouchers, pagination: pagination(page, total) }
+}
+
+/** Rows that one step of {@link expireVouchers} changes: few enough that nobody waits for it. */
+const EXPIRE_AT_A_TIME = 500
+
+/**
+ * Marks vouchers past their time as expired. Any number of instances may do it at once: each takes rows that no other
+ * has locked, and a voucher that is being redeemed at that moment is left to its redemption.
+ * @param transaction runs one step in a transaction of its own
+ * @returns how many were marked
+ */
+export async function expireVouchers(
+  transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>,
+  now: Date
+): Promise<number> {
+  let marked = 0
+  for (;;) {
+    const count = await transaction(async (tx) => {
+      const rows = await tx.$queryRaw<{ voucher_id: bigint }[]>`
+        SELECT voucher_id FROM vouchers WHERE status = 'unused' AND expires_at <= ${now}
+        ORDER BY expires_at LIMIT ${EXPIRE_AT_A_TIME} FOR UPDATE SKIP LOCKED`
+      if (rows.length === 0) return 0
+      const voucherId = { in: rows.map((row) => row.voucher_id) }
+      await tx.voucher.updateMany({ where: { voucherId, status: 'unused' }, data: { status: 'expired' } })
+      return rows.length
+    })
+    marked += count
+    if (count < EXPIRE_AT_A_TIME) return marked
+  }
 }

@@ -1,0 +1,254 @@
+import multipart from '@fastify/multipart'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { originOf } from '../../shared/origin.js'
+import { refuse } from '../../shared/refusal.js'
+import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
+import { FORM_LIMITS, PRODUCT_IMAGE, readPhotoForm } from '../image/form.js'
+import { newKey, processProductImage } from '../image/images.js'
+import { examples } from './examples.js'
+import { advanceOrder, listMerchantOrders } from './fulfilment.js'
+import {
+  CancelBody,
+  Image,
+  ImageForm,
+  MerchantOrder,
+  MerchantOrders,
+  MerchantOrdersQuery,
+  MerchantProduct,
+  MerchantProducts,
+  MerchantProductsQuery,
+  NewProductBody,
+  ProductBody,
+  ProductStats,
+  StockBody
+} from './merchant-schemas.js'
+import { cancelOrder } from './orders.js'
+import {
+  type Change,
+  createProduct,
+  deleteProduct,
+  listMerchantProducts,
+  moveStock,
+  productStats,
+  updateProduct
+} from './products.js'
+import { Cancelled, OrderParams, ProductParams } from './schemas.js'
+
+const TAGS = ['merchant']
+const MERCHANT = ['VALIDATION_FAILED', ...AUTH_FAILURES, 'MERCHANT_REQUIRED'] as const
+
+/** The shop from behind the counter: products, stock, pictures, and what becomes of orders. */
+const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
+  const { config, storage, vault, clock } = app
+  const access = { access: 'merchant' } as const
+  await app.register(multipart, { limits: FORM_LIMITS })
+
+  const actorOf = ({ user, ip, id }: FastifyRequest) => ({ userId: user.userId, ip, requestId: id })
+  /** A change of a product in a transaction of its own. */
+  const changing = <T>(request: FastifyRequest, work: (change: Change) => Promise<T>) =>
+    app.tx((tx, outbox) => work({ tx, outbox, actor: actorOf(request), now: clock() }))
+
+  app.get(
+    '/product-stats',
+    {
+      config: access,
+      schema: {
+        tags: TAGS,
+        summary: 'The shelf in figures',
+        response: { 200: ok(ProductStats, examples.stats), ...failures(...MERCHANT) }
+      }
+    },
+    async () => success(await productStats(app.db))
+  )
+
+  app.get(
+    '/products',
+    {
+      config: access,
+      schema: {
+        tags: TAGS,
+        summary: 'All products, on the shelf or not',
+        querystring: MerchantProductsQuery,
+        response: { 200: ok(MerchantProducts, examples.merchantProducts), ...failures(...MERCHANT) }
+      }
+    },
+    async ({ query }) => success(await listMerchantProducts(app.db, query))
+  )
+
+  app.post(
+    '/products',
+    {
+      config: access,
+      schema: {
+        tags: TAGS,
+        summary: 'Put a new product on the shelf',
+        body: NewProductBody,
+        response: { 200: ok(MerchantProduct, examples.merchantProduct), ...failures(...MERCHANT) }
+      }
+    },
+    async (request) => success(await changing(request, (change) => createProduct(change, request.body)))
+  )
+
+  app.put(
+    '/products/:id',
+    {
+      config: access,
+      schema: {
+        tags: TAGS,
+        summary: 'Change a product; what is left out stays',
+        params: ProductParams,
+        body: ProductBody,
+        response: { 200: ok(MerchantProduct, examples.merchantProduct), ...failures(...MERCHANT, 'PRODUCT_NOT_FOUND') }
+      }
+    },
+    async (request) =>
+      success(await changing(request, (change) => updateProduct(change, request.params.id, request.body)))
+  )
+
+  app.delete(
+    '/products/:id',
+    {
+      config: access,
+      schema: {
+        tags: TAGS,
+        summary: 'Take a product away; its orders stay',
+        params: ProductParams,
+        response: { 200: ok(Type.Null(), null), ...failures(...MERCHANT, 'PRODUCT_NOT_FOUND') }
+      }
+    },
+    async (request) => {
+      await changing(request, (change) => deleteProduct(change, request.params.id))
+      return success(null)
+    }
+  )
+
+  app.post(
+    '/products/:id/stock',
+    {
+      config: access,
+      schema: {
+        tags: TAGS,
+        summary: 'Stock in or out, with a reason',
+        params: ProductParams,
+        body: StockBody,
+        response: {
+          200: ok(MerchantProduct, examples.merchantProduct),
+          ...failures(...MERCHANT, 'PRODUCT_NOT_FOUND', 'STOCK_INSUFFICIENT')
+        }
+      }
+    },
+    async (request) => success(await changing(request, (change) => moveStock(change, request.params.id, request.body)))
+  )
+
+  app.post(
+    '/images',
+    {
+      config: access,
+      // The body is a stream that the handler reads: its schema is for the documentation.
+      validatorCompiler: () => () => true,
+      schema: {
+        tags: TAGS,
+        summary: 'Upload the picture of a product',
+        consumes: ['multipart/form-data'],
+        body: ImageForm,
+        response: {
+          200: ok(Image, { image_url: examples.product.image }),
+          ...failures(
+            ...MERCHANT,
+            'IMAGE_REQUIRED',
+            'IMAGE_TOO_LARGE',
+            'IMAGE_UNREADABLE',
+            'STORAGE_UNAVAILABLE',
+            'OVERLOADED'
+          )
+        }
+      }
+    },
+    async (request) => {
+      const { bytes } = await readPhotoForm(request, PRODUCT_IMAGE)
+      const image = await app.imageJobs.run(() => processProductImage(bytes))
+      const key = `${newKey('products', clock())}.webp`
+      try {
+        await storage.put(key, image, 'image/webp')
+      } catch (err) {
+        request.log.error({ err }, 'the storage failed')
+        throw refuse('STORAGE_UNAVAILABLE')
+      }
+      return success({ image_url: storage.url(key, originOf(request, config)) })
+    }
+  )
+
+  app.get(
+    '/orders',
+    {
+      config: access,
+      schema: {
+        tags: TAGS,
+        summary: 'All orders, newest first',
+        description:
+          'Delivery data is masked but for orders that are confirmed or shipped: whoever ships needs to read it.',
+        querystring: MerchantOrdersQuery,
+        response: { 200: ok(MerchantOrders, examples.merchantOrders), ...failures(...MERCHANT) }
+      }
+    },
+    async ({ query }) => success(await listMerchantOrders(app.db, vault, query, config.BUSINESS_TZ))
+  )
+
+  const steps = {
+    confirm: 'Confirm an order that is pending',
+    ship: 'Send an order that is confirmed',
+    complete: 'Complete an order that is shipped; its voucher is used up'
+  } as const
+  for (const step of ['confirm', 'ship', 'complete'] as const) {
+    app.post(
+      `/orders/:id/${step}`,
+      {
+        config: access,
+        schema: {
+          tags: TAGS,
+          summary: steps[step],
+          params: OrderParams,
+          response: {
+            200: ok(MerchantOrder, examples.merchantOrder),
+            ...failures(...MERCHANT, 'ORDER_NOT_FOUND', 'STATE_CONFLICT')
+          }
+        }
+      },
+      async (request) => {
+        const { id } = request.params as { id: number }
+        const actor = actorOf(request)
+        return success(await app.tx((tx, outbox) => advanceOrder(tx, outbox, vault, actor, id, step, clock())))
+      }
+    )
+  }
+
+  app.post(
+    '/orders/:id/cancel',
+    {
+      config: access,
+      schema: {
+        tags: TAGS,
+        summary: 'Cancel an order that is pending or confirmed: points and stock go back',
+        params: OrderParams,
+        body: CancelBody,
+        response: {
+          200: ok(Cancelled, examples.cancelled),
+          ...failures(...MERCHANT, 'ORDER_NOT_FOUND', 'STATE_CONFLICT')
+        }
+      }
+    },
+    async (request) => {
+      const by = { step: 'cancel', actor: actorOf(request), reason: request.body.reason } as const
+      return success(await app.tx((tx, outbox) => cancelOrder(tx, outbox, request.params.id, by, clock())))
+    }
+  )
+}
+
+export default fp(merchantExchange, {
+  name: 'merchant-exchange',
+  dependencies: ['database', 'identity', 'rate-limit', 'storage'],
+  encapsulate: true
+})

@@ -1,0 +1,185 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import fp from 'fastify-plugin'
+import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
+import { KEY_HEADER, keyedRequest, REPLAYED_HEADER } from '../idempotency/rules.js'
+import { createOrderEngine } from './engine.js'
+import { examples } from './examples.js'
+import { cancelOrder, exchangeStatistics, listOrders, readOrder } from './orders.js'
+import {
+  Cancelled,
+  Categories,
+  ExchangeStatistics,
+  HotProducts,
+  Order,
+  OrderParams,
+  Orders,
+  OrdersQuery,
+  Product,
+  ProductParams,
+  Products,
+  ProductsQuery,
+  SubmitBody,
+  Submitted
+} from './schemas.js'
+import { listCategories, listHotProducts, listProducts, readProduct } from './service.js'
+
+const TAGS = ['exchange']
+
+const exchange: FastifyPluginAsyncTypebox = async (app) => {
+  const { vault, randomInt, clock } = app
+  const { BUSINESS_TZ: timeZone, VOUCHER_DAYS: voucherDays } = app.config
+  const engine = createOrderEngine(app.fastTx, { vault, randomInt, clock, timeZone, voucherDays })
+  app.addHook('onClose', () => engine.close())
+
+  app.get(
+    '/products',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'The shop: filtered, sorted, page by page',
+        querystring: ProductsQuery,
+        response: { 200: ok(Products, examples.products), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
+      }
+    },
+    async ({ query }) => success(await listProducts(app.db, query))
+  )
+
+  app.get(
+    '/products/:id',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'One product',
+        params: ProductParams,
+        response: {
+          200: ok(Product, examples.product),
+          ...failures('VALIDATION_FAILED', ...AUTH_FAILURES, 'PRODUCT_NOT_FOUND')
+        }
+      }
+    },
+    async ({ params }) => success(await readProduct(app.db, params.id))
+  )
+
+  app.get(
+    '/categories',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'The categories of what is on the shelf',
+        response: { 200: ok(Categories, examples.categories), ...failures(...AUTH_FAILURES) }
+      }
+    },
+    async () => success({ categories: await listCategories(app.db) })
+  )
+
+  app.get(
+    '/hot-products',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'At most ten products that the merchant recommends',
+        response: { 200: ok(HotProducts, examples.hot), ...failures(...AUTH_FAILURES) }
+      }
+    },
+    async () => success({ products: await listHotProducts(app.db) })
+  )
+
+  app.post(
+    '/submit',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'Exchange points for a product',
+        description: 'An Idempotency-Key makes a repetition answer the first result again.',
+        body: SubmitBody,
+        response: {
+          200: ok(Submitted, examples.submitted),
+          ...failures(
+            'VALIDATION_FAILED',
+            ...AUTH_FAILURES,
+            'PRODUCT_NOT_FOUND',
+            'PRODUCT_UNAVAILABLE',
+            'STOCK_INSUFFICIENT',
+            'POINTS_INSUFFICIENT',
+            'IDEMPOTENCY_CONFLICT',
+            'OVERLOADED'
+          )
+        }
+      }
+    },
+    async ({ user: { userId }, body, headers }, reply) => {
+      const { product_id: productId, quantity, delivery_info: delivery } = body
+      const keyed = keyedRequest(headers[KEY_HEADER], 'POST /api/exchange/submit', body)
+      const answer = await engine.submit({ userId, productId, quantity, delivery, keyed })
+      if ('refusal' in answer) throw answer.refusal
+      if (answer.replayed) reply.header(REPLAYED_HEADER, 'true')
+      return success(answer.order)
+    }
+  )
+
+  app.get(
+    '/orders',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'The diner’s orders, newest first',
+        querystring: OrdersQuery,
+        response: { 200: ok(Orders, examples.orders), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
+      }
+    },
+    async ({ user, query }) => success(await listOrders(app.db, vault, user.userId, query))
+  )
+
+  app.get(
+    '/orders/:id',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'One order of the diner',
+        params: OrderParams,
+        response: {
+          200: ok(Order, examples.order),
+          ...failures('VALIDATION_FAILED', ...AUTH_FAILURES, 'ORDER_NOT_FOUND')
+        }
+      }
+    },
+    async ({ user, params }) => success(await readOrder(app.db, vault, user.userId, params.id))
+  )
+
+  app.post(
+    '/orders/:id/cancel',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'Cancel an order that is pending: points and stock go back',
+        params: OrderParams,
+        response: {
+          200: ok(Cancelled, examples.cancelled),
+          ...failures('VALIDATION_FAILED', ...AUTH_FAILURES, 'ORDER_NOT_FOUND', 'STATE_CONFLICT')
+        }
+      }
+    },
+    async ({ user: { userId }, params }) => {
+      const by = { step: 'withdraw', userId } as const
+      return success(await app.tx((tx, outbox) => cancelOrder(tx, outbox, params.id, by, clock())))
+    }
+  )
+
+  app.get(
+    '/statistics',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'The diner’s exchanges in figures',
+        response: { 200: ok(ExchangeStatistics, examples.statistics), ...failures(...AUTH_FAILURES) }
+      }
+    },
+    async ({ user }) => success(await exchangeStatistics(app.db, user.userId))
+  )
+}
+
+export default fp(exchange, {
+  name: 'exchange',
+  dependencies: ['database', 'identity', 'rate-limit'],
+  encapsulate: true
+})
