@@ -12,6 +12,7 @@ import { consoleSms, type SmsProvider } from './domains/auth/sms.js'
 import merchantExchange from './domains/exchange/merchant-plugin.js'
 import exchange from './domains/exchange/plugin.js'
 import { ImageJobs } from './domains/image/images.js'
+import merchantLottery from './domains/lottery/merchant-plugin.js'
 import lottery from './domains/lottery/plugin.js'
 import merchant from './domains/merchant/plugin.js'
 import photo from './domains/photo/plugin.js'
@@ -123,6 +124,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(user, { prefix: '/api/user' })
   await app.register(lottery, { prefix: '/api/lottery' })
   await app.register(exchange, { prefix: '/api/exchange' })
+  await app.register(merchantLottery, { prefix: '/api/merchant' })
   await app.register(photo, { prefix: '/api/photo' })
   await app.register(merchant, { prefix: '/api/merchant' })
   await app.register(merchantExchange, { prefix: '/api/merchant' })

@@ -65,6 +65,9 @@ POST /api/merchant/orders/{id}/complete
 POST /api/merchant/orders/{id}/cancel
 GET /api/merchant/vouchers/{code}
 POST /api/merchant/vouchers/redeem
+GET /api/merchant/lottery-config
+PUT /api/merchant/lottery-config
+GET /api/merchant/lottery-stats
 GET /api/admin/merchant-applications
 POST /api/admin/merchant-applications/{id}/approve
 POST /api/admin/merchant-applications/{id}/reject

@@ -10,7 +10,7 @@ export interface Actor {
 export interface Act {
   /** Verb and noun, such as `user.ban`. */
   readonly action: string
-  readonly targetType: 'user' | 'review' | 'application' | 'product' | 'order' | 'voucher'
+  readonly targetType: 'user' | 'review' | 'application' | 'product' | 'order' | 'voucher' | 'lottery_config'
   readonly targetId: string | number
   /** What the act changed, as it was and as it is now; never a secret or a whole mobile. */
   readonly before?: object

@@ -11,8 +11,8 @@ import { listRecords, readConfig, readPityStatus, readStatistics } from './servi
 import { RuleBook } from './versions.js'
 
 const TAGS = ['lottery']
-/** How often, at the most, a closed wheel has its tables looked at again. */
-const RECHECK_MS = 2000
+/** How often, at the most, a closed wheel has its tables looked at again: once mended it is to open within 2 s. */
+const RECHECK_MS = 1000
 
 const lottery: FastifyPluginAsyncTypebox = async (app) => {
   const { BUSINESS_TZ: timeZone, VOUCHER_DAYS: voucherDays } = app.config

@@ -1,10 +1,25 @@
 import assert from 'node:assert/strict'
+import { PLAIN_TEXT } from '../../shared/text.js'
 import type { DrawType, PrizeType } from './schemas.js'
 
 /** Odds are integer weights out of this: four decimals, exactly. */
 export const TOTAL_WEIGHT = 10_000
 export const WHEEL_SIZE = 8
-const STEP_DEGREES = 45
+export const STEP_DEGREES = 45
+export const COLOR = '^#[0-9A-Fa-f]{6}$'
+
+/**
+ * The most that a set of rules may say. Ten draws at the highest price, and ten of the largest prize of points, stay
+ * far within what a column holds; a prize is worth at most what the law allows (SAMR order 32 of 2020).
+ */
+export const MOST = {
+  costPoints: 1_000_000,
+  dailyLimit: 100_000,
+  pityLimit: 1000,
+  nameLength: 50,
+  value: 1_000_000,
+  valueYuan: 50_000
+} as const
 
 /** A prize as a rules version has it. `probability` is kept as its weight out of {@link TOTAL_WEIGHT}. */
 export interface Prize {
@@ -31,28 +46,67 @@ export interface Rules {
   readonly prizes: readonly Prize[]
 }
 
-/** Everything that is wrong with a set of rules; empty when they may be drawn under (contract section 4). */
-export function faultsOf(rules: Rules): string[] {
-  const { prizes } = rules
-  const faults: string[] = []
-  if (prizes.length !== WHEEL_SIZE) faults.push(`there are ${prizes.length} active prizes, not ${WHEEL_SIZE}`)
-  const total = prizes.reduce((sum, prize) => sum + prize.weight, 0)
-  if (total !== TOTAL_WEIGHT) faults.push(`the odds sum to ${total / TOTAL_WEIGHT}, not 1`)
-  for (const prize of prizes) {
-    if (!Number.isInteger(prize.weight)) faults.push(`the odds of ${prize.name} have more than four decimals`)
-    if (prize.weight <= 0) faults.push(`${prize.name} has odds of 0 or less: a shown prize must be winnable`)
-    if (prize.type === 'points' && !(Number.isInteger(prize.value) && prize.value > 0)) {
-      faults.push(`${prize.name} must give a whole number of points`)
-    }
-  }
-  const angles = new Set(prizes.map((prize) => prize.angle))
-  const onStep = prizes.every(({ angle }) => angle >= 0 && angle < 360 && angle % STEP_DEGREES === 0)
-  if (!onStep || angles.size !== prizes.length) faults.push(`the angles are not each of 0…315 by ${STEP_DEGREES} once`)
-  if (!prizes.some((prize) => prize.id === rules.pityPrizeId)) faults.push('the pity prize is not on the wheel')
-  if (rules.costPoints < 1 || rules.dailyLimit < 1 || rules.pityLimit < 0)
-    faults.push('cost or limits are out of range')
-  return faults
+/** What is wrong, and where: `field` is spelled as the merchant's routes spell it, such as `prizes.2.angle`. */
+export interface Fault {
+  readonly field: string
+  readonly message: string
 }
+
+/** Everything that is wrong with a set of rules; empty when they may be drawn under (contract section 4). */
+export function faultsIn(rules: Rules): Fault[] {
+  const { prizes } = rules
+  const whole: [field: string, isWrong: boolean, message: string][] = [
+    ['prizes', prizes.length !== WHEEL_SIZE, `there are ${prizes.length} active prizes, not ${WHEEL_SIZE}`],
+    ['prizes', !areDistinct(prizes.map(({ id }) => id)), 'a prize_id is there twice'],
+    ['prizes', !sumsToOne(prizes), `the odds sum to ${sumOf(prizes) / TOTAL_WEIGHT}, not 1`],
+    [
+      'prizes',
+      !prizes.every(({ angle }) => isStep(angle)) || !areDistinct(prizes.map(({ angle }) => angle)),
+      `the angles are not each of 0…315 by ${STEP_DEGREES} once`
+    ],
+    ['pity_prize_id', !prizes.some(({ id }) => id === rules.pityPrizeId), 'the pity prize is not on the wheel'],
+    ['cost_points', !isWhole(rules.costPoints, 1, MOST.costPoints), 'the cost is out of range'],
+    ['daily_limit', !isWhole(rules.dailyLimit, 1, MOST.dailyLimit), 'the daily limit is out of range'],
+    ['pity_limit', !isWhole(rules.pityLimit, 0, MOST.pityLimit), 'the pity limit is out of range'],
+    ['pity_limit', rules.pityLimit === 1, 'with every draw the pity prize, no other can be won']
+  ]
+  return [
+    ...whole.filter(([, isWrong]) => isWrong).map(([field, , message]) => ({ field, message })),
+    ...prizes.flatMap((prize, index) =>
+      faultsOfPrize(prize).map(([field, message]) => ({ field: `prizes.${index}.${field}`, message }))
+    )
+  ]
+}
+
+/** The messages of {@link faultsIn}. */
+export function faultsOf(rules: Rules): string[] {
+  return faultsIn(rules).map(({ message }) => message)
+}
+
+function faultsOfPrize({ name, type, value, valueYuan, color, weight }: Prize): [field: string, message: string][] {
+  const checks: [field: string, isWrong: boolean, message: string][] = [
+    ['probability', !Number.isInteger(weight), `the odds of ${name} have more than four decimals`],
+    ['probability', weight <= 0, `${name} has odds of 0 or less: a shown prize must be winnable`],
+    ['prize_name', !isName(name), `${name} is no name of 1 to ${MOST.nameLength} plain characters`],
+    ['color', !new RegExp(COLOR).test(color), `the colour of ${name} is not such as #FF6B35`],
+    ['prize_value', !isAmount(value, MOST.value), `the value of ${name} is out of range`],
+    ['prize_value', type === 'points' && !isWhole(value, 1, MOST.value), `${name} must give a whole number of points`],
+    ['value_yuan', !isAmount(valueYuan, MOST.valueYuan), `what ${name} is worth is not 0 to ${MOST.valueYuan} yuan`]
+  ]
+  return checks.filter(([, isWrong]) => isWrong).map(([field, , message]) => [field, message])
+}
+
+const areDistinct = (list: readonly number[]) => new Set(list).size === list.length
+const sumOf = (prizes: readonly Prize[]) => prizes.reduce((sum, { weight }) => sum + weight, 0)
+/** Odds that are no whole weights are a fault of their own. */
+const sumsToOne = (prizes: readonly Prize[]) =>
+  sumOf(prizes) === TOTAL_WEIGHT || prizes.some(({ weight }) => !Number.isInteger(weight))
+const isStep = (angle: number) => angle >= 0 && angle < 360 && angle % STEP_DEGREES === 0
+const isWhole = (value: number, least: number, most: number) =>
+  Number.isInteger(value) && value >= least && value <= most
+/** With two decimals at the most: what DECIMAL(10,2) keeps as it is. */
+const isAmount = (value: number, most: number) => value >= 0 && value <= most && Number(value.toFixed(2)) === value
+const isName = (name: string) => [...name].length <= MOST.nameLength && new RegExp(PLAIN_TEXT, 'u').test(name)
 
 /** How many draws a type makes (contract section 4). */
 export const DRAWS: Readonly<Record<DrawType, number>> = { single: 1, triple: 3, five: 5, ten: 10 }
@@ -127,16 +181,25 @@ export function decide(
  * The share of all draws that each prize gets in the long run, the guarantee counted in: with odds p and a limit of
  * L, a pity prize comes on average every (1 − (1 − p)^L) ÷ p draws; the others share the rest in proportion.
  */
-export function effectiveOdds(rules: Rules): Map<number, number> {
-  const odds = (prize: Prize) => prize.weight / TOTAL_WEIGHT
-  const guaranteed = rules.prizes.find((prize) => prize.id === rules.pityPrizeId)
-  assert(guaranteed, 'the pity prize is on the wheel')
-  const p = odds(guaranteed)
+export function exactShares(rules: Rules): Map<number, number> {
+  const p = pityOdds(rules)
   const share = rules.pityLimit === 0 ? p : p / (1 - (1 - p) ** rules.pityLimit)
   return new Map(
-    rules.prizes.map((prize) => {
-      const effective = prize === guaranteed ? share : p === 1 ? 0 : (odds(prize) / (1 - p)) * (1 - share)
-      return [prize.id, Math.round(effective * TOTAL_WEIGHT) / TOTAL_WEIGHT]
+    rules.prizes.map(({ id, weight }) => {
+      if (id === rules.pityPrizeId) return [id, share]
+      return [id, p === 1 ? 0 : (weight / TOTAL_WEIGHT / (1 - p)) * (1 - share)]
     })
   )
+}
+
+/** {@link exactShares} to four decimals, as published. */
+export function effectiveOdds(rules: Rules): Map<number, number> {
+  return new Map([...exactShares(rules)].map(([id, share]) => [id, Math.round(share * TOTAL_WEIGHT) / TOTAL_WEIGHT]))
+}
+
+/** The odds of the pity prize without the guarantee. */
+export function pityOdds(rules: Rules): number {
+  const guaranteed = rules.prizes.find((prize) => prize.id === rules.pityPrizeId)
+  assert(guaranteed, 'the pity prize is on the wheel')
+  return guaranteed.weight / TOTAL_WEIGHT
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
+import type { LotteryRuleVersion } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import type { Db, RawDb, Tx } from '../../shared/tx.js'
 import { faultsOf, type Prize, type Rules, TOTAL_WEIGHT } from './rules.js'
-import type { PrizeType } from './schemas.js'
+import type { Snapshot } from './settings-schemas.js'
 
 /** Rules under their number. */
 export interface RulesVersion {
@@ -10,9 +11,9 @@ export interface RulesVersion {
   readonly rules: Rules
 }
 
-/** The text whose SHA-256 is kept with a version: every field in a fixed order, prizes by id. */
-export function snapshotOf(rules: Rules): string {
-  return JSON.stringify({
+/** Rules spelled as the wire and the table of versions spell them: every field in a fixed order, prizes by id. */
+export function toSnapshot(rules: Rules): Snapshot {
+  return {
     is_active: rules.isActive,
     cost_points: rules.costPoints,
     daily_limit: rules.dailyLimit,
@@ -31,30 +32,11 @@ export function snapshotOf(rules: Rules): string {
         probability: prize.weight / TOTAL_WEIGHT,
         is_activity: prize.isActivity
       }))
-  })
+  }
 }
 
-interface Snapshot {
-  is_active: boolean
-  cost_points: number
-  daily_limit: number
-  pity_limit: number
-  pity_prize_id: number
-  prizes: {
-    prize_id: number
-    prize_name: string
-    prize_type: PrizeType
-    prize_value: number
-    value_yuan: number
-    angle: number
-    color: string
-    probability: number
-    is_activity: boolean
-  }[]
-}
-
-export function rulesFrom(snapshot: string): Rules {
-  const whole = JSON.parse(snapshot) as Snapshot
+/** The rules that a snapshot spells, prizes in its order. */
+export function fromSnapshot(whole: Snapshot): Rules {
   return {
     isActive: whole.is_active,
     costPoints: whole.cost_points,
@@ -75,15 +57,49 @@ export function rulesFrom(snapshot: string): Rules {
   }
 }
 
-/** Odds with four decimals as a whole number out of 10,000; what has more decimals stays a fraction, and is a fault. */
+/** The text whose SHA-256 is kept with a version. */
+export function snapshotOf(rules: Rules): string {
+  return JSON.stringify(toSnapshot(rules))
+}
+
+export function rulesFrom(snapshot: string): Rules {
+  return fromSnapshot(JSON.parse(snapshot) as Snapshot)
+}
+
+/** Odds with four decimals as a whole number out of 10,000; with more decimals NaN, which is a fault. */
 export function weightOf(probability: number): number {
-  const weight = probability * TOTAL_WEIGHT
-  return Math.abs(weight - Math.round(weight)) < 1e-6 ? Math.round(weight) : weight
+  const weight = Math.round(probability * TOTAL_WEIGHT)
+  return weight / TOTAL_WEIGHT === probability ? weight : Number.NaN
+}
+
+/**
+ * A version as it was written down, whether or not it may be drawn under.
+ * @throws Refusal LOTTERY_NOT_READY when there is no such version, or it was altered
+ */
+export async function readVersion(db: RawDb, version: number | null): Promise<RulesVersion> {
+  if (version === null) throw refuse('LOTTERY_NOT_READY')
+  const [row] = await db.$queryRaw<VersionRow[]>`
+    SELECT version, snapshot, sha256 FROM lottery_rule_versions WHERE version = ${version}`
+  if (row === undefined) throw refuse('LOTTERY_NOT_READY')
+  return toVersion(row)
+}
+
+/** All versions from one number to another, by number. @throws Refusal LOTTERY_NOT_READY when one was altered */
+export async function readVersions(db: Db, first: number, last: number): Promise<Map<number, Rules>> {
+  const rows = await db.lotteryRuleVersion.findMany({ where: { version: { gte: first, lte: last } } })
+  return new Map(rows.map((row) => [row.version, toVersion(row).rules]))
+}
+
+type VersionRow = Pick<LotteryRuleVersion, 'version' | 'snapshot' | 'sha256'>
+
+function toVersion({ version, snapshot, sha256: hash }: VersionRow): RulesVersion {
+  if (sha256(snapshot) !== hash) throw refuse('LOTTERY_NOT_READY', { faults: ['the snapshot was altered'] })
+  return { version, rules: rulesFrom(snapshot) }
 }
 
 /** Keeps the versions that were read: they never change, so each is read once. */
 export class RuleBook {
-  readonly #versions = new Map<number, Rules>()
+  readonly #versions = new Map<number, RulesVersion>()
   #faults: readonly string[] = []
 
   /** What is wrong with the tables, by the last look at them; draws are refused while it is anything. */
@@ -98,18 +114,13 @@ export class RuleBook {
 
   /** @throws Refusal LOTTERY_NOT_READY when there is no such version, or it may not be drawn under */
   async get(db: RawDb, version: number | null): Promise<RulesVersion> {
-    if (version === null) throw refuse('LOTTERY_NOT_READY')
-    const known = this.#versions.get(version)
-    if (known !== undefined) return { version, rules: known }
-    const [row] = await db.$queryRaw<{ snapshot: string; sha256: string }[]>`
-      SELECT snapshot, sha256 FROM lottery_rule_versions WHERE version = ${version}`
-    if (row === undefined) throw refuse('LOTTERY_NOT_READY')
-    if (sha256(row.snapshot) !== row.sha256) throw refuse('LOTTERY_NOT_READY', { faults: ['the snapshot was altered'] })
-    const rules = rulesFrom(row.snapshot)
-    const faults = faultsOf(rules)
+    const known = version === null ? undefined : this.#versions.get(version)
+    if (known !== undefined) return known
+    const read = await readVersion(db, version)
+    const faults = faultsOf(read.rules)
     if (faults.length > 0) throw refuse('LOTTERY_NOT_READY', { faults })
-    this.#versions.set(version, rules)
-    return { version, rules }
+    this.#versions.set(read.version, read)
+    return read
   }
 
   /** The version that draws now. */
@@ -125,7 +136,7 @@ export class RuleBook {
    * @returns the number of the version made now
    */
   async synchronise(tx: Tx, now: Date): Promise<number | undefined> {
-    await tx.$queryRaw`SELECT id FROM lottery_config WHERE id = 1 FOR UPDATE`
+    const current = await lockVersion(tx)
     const rules = await rulesInTables(tx)
     this.#faults = rules === undefined ? ['the table lottery_config is empty'] : faultsOf(rules)
     if (rules === undefined || this.#faults.length > 0) return undefined
@@ -134,9 +145,16 @@ export class RuleBook {
     const isLast = last?.snapshot === snapshot
     const version = (last?.version ?? 0) + (isLast ? 0 : 1)
     if (!isLast) await recordVersion(tx, version, snapshot, now)
-    await tx.lotteryConfig.update({ where: { id: 1 }, data: { version } })
+    // Nothing is written where nothing changed: starts are many, and each would lock out the draws.
+    if (version !== current) await tx.lotteryConfig.update({ where: { id: 1 }, data: { version } })
     return isLast ? undefined : version
   }
+}
+
+/** Locks the one row of rules until the transaction ends. @returns the version that draws now; null without the row */
+export async function lockVersion(tx: Tx): Promise<number | null> {
+  const [row] = await tx.$queryRaw<{ version: number }[]>`SELECT version FROM lottery_config WHERE id = 1 FOR UPDATE`
+  return row?.version ?? null
 }
 
 /** Writes a version; who made it is null for a start-up. */
@@ -154,7 +172,8 @@ export async function recordVersion(
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
-async function rulesInTables(db: Db): Promise<Rules | undefined> {
+/** What the tables say, fit to draw under or not. */
+export async function rulesInTables(db: Db): Promise<Rules | undefined> {
   const config = await db.lotteryConfig.findUnique({ where: { id: 1 } })
   if (config === null) return undefined
   const settings = await db.lotterySetting.findMany({ where: { isActive: true }, orderBy: { prizeId: 'asc' } })

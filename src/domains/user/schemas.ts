@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { maskMobile } from '../../shared/mask.js'
 import { Count, DateTime, Id, Nullable, PageQuery, Pagination, Points, StringEnum } from '../../shared/schemas.js'
+import { PLAIN_TEXT } from '../../shared/text.js'
 import { PointsSource } from '../realtime/events.js'
 
 export const UserInfo = Type.Object({
@@ -75,14 +76,11 @@ export const UserDetails = Type.Composite([
 ])
 export type UserDetails = Static<typeof UserDetails>
 
-/**
- * One to twenty characters of whatever script, one of them to be seen; none that controls, hides or turns the text
- * (but for the joiner that makes one emoji of several), and none with a meaning in HTML.
- */
+/** One to twenty characters of whatever script. */
 export const Nickname = Type.String({
   minLength: 1,
   maxLength: 20,
-  pattern: '^(?=.*[\\p{L}\\p{N}\\p{P}\\p{S}])(?:[^\\p{C}\\p{Zl}\\p{Zp}<>&"\'`]|\\u200D)+$',
+  pattern: PLAIN_TEXT,
   description: '1 to 20 characters'
 })
 
