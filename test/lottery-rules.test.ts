@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { goodnessOfFit } from '../src/domains/lottery/goodness.js'
+import { previewOf } from '../src/domains/lottery/odds.js'
 import {
   decide,
   drawTypeOf,
@@ -119,7 +121,18 @@ describe('a set of rules', () => {
     ['an angle between', change(8, { angle: 314 }), /angles/],
     ['a pity prize that is not on the wheel', { ...rules, pityPrizeId: 9 }, /not on the wheel/],
     ['a points prize of half a point', change(8, { type: 'points', value: 0.5 }), /whole number/],
-    ['a free draw', { ...rules, costPoints: 0 }, /out of range/]
+    ['odds of a hair more than four decimals', change(3, { weight: weightOf(0.1 + 0.2) }), /more than four decimals/],
+    ['a prize twice', change(8, { id: 7 }), /there twice/],
+    ['a free draw', { ...rules, costPoints: 0 }, /out of range/],
+    ['a price past what the columns hold', { ...rules, costPoints: 1_000_001 }, /out of range/],
+    ['a daily limit of 0', { ...rules, dailyLimit: 0 }, /daily limit/],
+    ['a guarantee that leaves nothing to chance', { ...rules, pityLimit: 1 }, /no other can be won/],
+    ['a guarantee half a draw away', { ...rules, pityLimit: 9.5 }, /pity limit/],
+    ['a name of HTML', change(3, { name: '<i>' }), /no name/],
+    ['a name of 51 characters', change(3, { name: '甜'.repeat(51) }), /no name/],
+    ['a colour by name', change(3, { color: 'red' }), /colour/],
+    ['a value of three decimals', change(3, { value: 0.885 }), /value/],
+    ['a prize dearer than the law allows', change(8, { valueYuan: 50_000.01 }), /50000 yuan/]
   ])('%s is refused', (_what, set, fault) => {
     expect(faultsOf(set).join('\n')).toMatch(fault)
   })
@@ -127,6 +140,64 @@ describe('a set of rules', () => {
   test('its snapshot says all of it, and reads back the same', () => {
     expect(rulesFrom(snapshotOf(rules))).toEqual(rules)
     expect(snapshotOf(rulesFrom(snapshotOf(rules)))).toBe(snapshotOf(rules))
+  })
+})
+
+describe('the preview', () => {
+  test('forced draws are as many as 200,000 decisions have, and cost what comes, guarantee and all', () => {
+    const prized: Rules = {
+      ...rules,
+      pityLimit: 5,
+      prizes: rules.prizes.map((prize) => ({ ...prize, valueYuan: prize.id * 3 }))
+    }
+    const preview = previewOf(prized)
+    expect(preview.chance_to_meet_pity).toBeCloseTo(0.9 ** 4, 4)
+    const draws = 200_000
+    const { counts, forced } = tally(prized, draws)
+    expect(Math.abs(forced / draws - preview.forced_share)).toBeLessThan(0.005)
+    const cost = prized.prizes.reduce((sum, { id, valueYuan }) => sum + (counts.get(id) ?? 0) * valueYuan, 0) / draws
+    expect(Math.abs(cost - preview.expected_cost_per_draw_yuan)).toBeLessThan(0.1)
+    const parts = preview.prizes.reduce((sum, prize) => sum + prize.expected_cost_yuan, 0)
+    expect(parts).toBeCloseTo(preview.expected_cost_per_draw_yuan, 2)
+  })
+
+  test('without the guarantee nothing is forced', () => {
+    expect(previewOf(withoutPity)).toMatchObject({ chance_to_meet_pity: 0, forced_share: 0 })
+  })
+})
+
+describe('the chi-square test', () => {
+  /** Cells of 100 expected each, strayed to exactly that statistic. */
+  const cells = (chiSquare: number, categories: number) =>
+    Array.from({ length: categories }, (_, index) => ({
+      expected: 100,
+      observed: index === 0 ? 100 + Math.sqrt(chiSquare * 100) : 100
+    }))
+
+  test.each([
+    [3.841, 2, 0.05],
+    [10.828, 2, 0.001],
+    [5.991, 3, 0.05],
+    [14.067, 8, 0.05],
+    [18.475, 8, 0.01],
+    [24.322, 8, 0.001],
+    [0, 8, 1]
+  ])('%d with %i categories has the p of the tables: %d', (chiSquare, categories, p) => {
+    const fit = goodnessOfFit(cells(chiSquare, categories))
+    expect(fit.chiSquare).toBeCloseTo(chiSquare, 6)
+    expect(fit.degreesOfFreedom).toBe(categories - 1)
+    expect(fit.pValue).toBeCloseTo(p, 4)
+  })
+
+  test('does not judge by fewer than five expected, and leaves out what cannot come', () => {
+    const fair = cells(0, 8)
+    expect(goodnessOfFit([...fair, { observed: 4, expected: 4.9 }])).toMatchObject({
+      pValue: null,
+      degreesOfFreedom: 8
+    })
+    expect(goodnessOfFit([...fair, { observed: 0, expected: 0 }])).toMatchObject({ pValue: 1, degreesOfFreedom: 7 })
+    expect(goodnessOfFit([])).toMatchObject({ pValue: null, degreesOfFreedom: 0, smallestExpected: 0 })
+    expect(goodnessOfFit(cells(1e9, 8)).pValue).toBe(0)
   })
 })
 
