@@ -83,8 +83,8 @@ async function countGroups(db: Db, { version, from, to }: StatsQuery, timeZone: 
  *
  * What is expected of a prize is the sum, over the versions, of the draws made under each times its odds there.
  * Holding all draws against one version's odds would call every change of odds a crooked wheel. Over versions with
- * very different odds the sum strays a little less than chi-square supposes, so the p-value errs towards fair; of one
- * version it is exact.
+ * very different odds the sum strays a little less than chi-square supposes, so the p-value errs towards fair; asked
+ * of one version alone, it does not.
  * @param versions every version among the groups, and `shown`, which is shown where nothing was drawn
  */
 export function statisticsOf(
