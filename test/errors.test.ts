@@ -4,8 +4,9 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { createAdmin } from '../src/domains/auth/service.js'
 import { catalogue, type ErrorName } from '../src/shared/catalogue.js'
-import { createApp, databaseUrl, newAdmin, newDiner, newMobile, sql, until } from './helpers/app.js'
+import { createApp, databaseUrl, newAdmin, newDiner, newMerchant, newMobile, sql, until } from './helpers/app.js'
 import { createProxy } from './helpers/proxy.js'
+import { newProduct, submit } from './helpers/shop.js'
 import { openSocket } from './helpers/socket.js'
 import { multipart, picture, storageWith, upload } from './helpers/upload.js'
 
@@ -104,6 +105,29 @@ test('what the wheel refuses', async () => {
   const broken = await createApp()
   expectReply('LOTTERY_NOT_READY', await (await newDiner(broken)).post('/api/lottery/draw'))
   await sql('UPDATE lottery_config SET pity_prize_id = 2')
+})
+
+test('what the shop and the counter refuse', async () => {
+  const app = await createApp()
+  const [diner, merchant] = [await newDiner(app, { points: 100 }), await newMerchant(app)]
+  const productId = await newProduct(app, { exchangePoints: 100, stock: 2 })
+  expectReply('STOCK_INSUFFICIENT', await submit(diner, productId, { quantity: 3 }))
+  expectReply('PRODUCT_NOT_FOUND', await submit(diner, 2_000_000_000))
+  const { exchange_code: code } = (await submit(diner, productId)).json().data
+  await merchant.put(`/api/merchant/products/${productId}`, { status: 'unavailable' })
+  expectReply('PRODUCT_UNAVAILABLE', await submit(diner, productId))
+  expectReply('ORDER_NOT_FOUND', await diner.get('/api/exchange/orders/999999'))
+  expectReply('VOUCHER_NOT_FOUND', await merchant.get('/api/merchant/vouchers/AAAAAAAAAAAA'))
+  await merchant.post('/api/merchant/vouchers/redeem', { code })
+  expectReply('VOUCHER_NOT_USABLE', await merchant.post('/api/merchant/vouchers/redeem', { code }))
+  const image = async (bytes?: Buffer) => {
+    const form = await multipart(bytes === undefined ? [['x', 'y']] : [['image', { bytes }]])
+    const headers = { ...form.headers, authorization: `Bearer ${merchant.access}` }
+    return app.inject({ method: 'POST', url: '/api/merchant/images', payload: form.payload, headers })
+  }
+  expectReply('IMAGE_REQUIRED', await image())
+  expectReply('IMAGE_UNREADABLE', await image(Buffer.from('none')))
+  expectReply('IMAGE_TOO_LARGE', await image(Buffer.alloc(5 * 1024 * 1024 + 1)))
 })
 
 test('what fails on our side', async () => {

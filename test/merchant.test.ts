@@ -1,16 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { businessDay, dayStart } from '../src/shared/time.js'
-import { createApp, type Diner, ledgerFaults, newDiner } from './helpers/app.js'
+import { createApp, type Diner, ledgerFaults, newDiner, newMerchant } from './helpers/app.js'
 import { openSocket } from './helpers/socket.js'
 import { picture, upload } from './helpers/upload.js'
-
-async function newMerchant(app: FastifyInstance): Promise<Diner> {
-  const merchant = await newDiner(app)
-  await app.db.user.update({ where: { userId: merchant.userId }, data: { isMerchant: true } })
-  app.bus.publish({ kind: 'user_changed', userId: merchant.userId })
-  return merchant
-}
 
 const idOf = async (app: FastifyInstance, diner: Diner, amount = '58.5', bytes?: Buffer): Promise<string> =>
   (await upload(app, diner, { amount, ...(bytes === undefined ? {} : { bytes }) })).json().data.upload_id

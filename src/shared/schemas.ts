@@ -5,6 +5,8 @@ import { failureBody, Refusal } from './refusal.js'
 export const Id = Type.Integer({ minimum: 1, maximum: 2_147_483_647 })
 export const Uuid = Type.String({ format: 'uuid', maxLength: 36 })
 export const Points = Type.Integer({ minimum: 0 })
+/** Points as a request names them: no more than a column of them holds. */
+export const PointsFilter = Type.Integer({ minimum: 0, maximum: 2_147_483_647 })
 export const Count = Type.Integer({ minimum: 0 })
 /** A fraction to four decimals. */
 export const Rate = Type.Number({ minimum: 0, maximum: 1 })

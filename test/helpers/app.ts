@@ -98,6 +98,8 @@ export interface Diner {
   readonly refresh: string
   get(url: string): Promise<LightMyRequestResponse>
   post(url: string, payload?: object, headers?: Record<string, string>): Promise<LightMyRequestResponse>
+  put(url: string, payload: object): Promise<LightMyRequestResponse>
+  delete(url: string): Promise<LightMyRequestResponse>
 }
 
 /** Logs a mobile in by the routes a mini-program uses. */
@@ -131,8 +133,18 @@ function asDiner(app: FastifyInstance, who: Pick<Diner, 'userId' | 'mobile' | 'a
     ...who,
     get: (url) => send({ method: 'GET', url }),
     post: (url, payload, headers = {}) =>
-      send({ method: 'POST', url, headers, ...(payload === undefined ? {} : { payload }) })
+      send({ method: 'POST', url, headers, ...(payload === undefined ? {} : { payload }) }),
+    put: (url, payload) => send({ method: 'PUT', url, payload }),
+    delete: (url) => send({ method: 'DELETE', url })
   }
+}
+
+/** Makes a diner who is a merchant, and logs them in. */
+export async function newMerchant(app: FastifyInstance): Promise<Diner> {
+  const merchant = await newDiner(app)
+  await app.db.user.update({ where: { userId: merchant.userId }, data: { isMerchant: true } })
+  app.bus.publish({ kind: 'user_changed', userId: merchant.userId })
+  return merchant
 }
 
 /** Makes an admin, and logs them in. */

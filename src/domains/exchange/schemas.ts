@@ -1,5 +1,15 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Count, DateTime, Id, Nullable, PageQuery, Pagination, Points, StringEnum } from '../../shared/schemas.js'
+import {
+  Count,
+  DateTime,
+  Id,
+  Nullable,
+  PageQuery,
+  Pagination,
+  Points,
+  PointsFilter,
+  StringEnum
+} from '../../shared/schemas.js'
 
 /** What a product may cost, and how much of it there may be: ten of the dearest still fit the ledger's column. */
 export const MAX_EXCHANGE_POINTS = 10_000_000
@@ -44,8 +54,8 @@ export const ProductsQuery = Type.Composite([
   PageQuery,
   Type.Object({
     category: Type.Optional(Type.String({ maxLength: 50, description: `\`all\` and ${ALL_CATEGORIES} mean any` })),
-    min_points: Type.Optional(Points),
-    max_points: Type.Optional(Points),
+    min_points: Type.Optional(PointsFilter),
+    max_points: Type.Optional(PointsFilter),
     in_stock: Type.Optional(Type.Boolean({ description: 'true: only what there is' })),
     search: Type.Optional(Type.String({ maxLength: 50, description: 'part of the name or the description' })),
     sort: Type.Optional(

@@ -7,6 +7,7 @@ import {
   PageQuery,
   Pagination,
   Points,
+  PointsFilter,
   Rate,
   StringEnum,
   Uuid
@@ -76,8 +77,10 @@ export const DrawBody = Type.Object(
     count: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 10, description: '1, 3, 5 or 10; must agree with draw_type' })
     ),
-    userId: Type.Optional(Type.Integer({ minimum: 1, description: "must be the token's user" })),
-    costPoints: Type.Optional(Type.Integer({ minimum: 0, description: 'the price of one draw as the client knows it' }))
+    userId: Type.Optional(Type.Integer({ ...Id, description: "must be the token's user" })),
+    costPoints: Type.Optional(
+      Type.Integer({ ...PointsFilter, description: 'the price of one draw as the client knows it' })
+    )
   },
   { examples: [{ draw_type: 'ten', count: 10, costPoints: 100 }] }
 )
