@@ -6,6 +6,7 @@ import type { Reviewed } from '../src/domains/photo/review.js'
 import type { Uploaded } from '../src/domains/photo/schemas.js'
 import type { PointsRecord, UserInfo } from '../src/domains/user/schemas.js'
 import { DemoClient, type Frame } from './lib/demo-client.js'
+import { redeemPrize, type Told, visitShop } from './lib/demo-shop.js'
 import { SAMPLE_MERCHANT } from './lib/first-data.js'
 import { findInstance } from './lib/instance.js'
 import { Fault, guarded, say } from './lib/print.js'
@@ -55,7 +56,8 @@ async function tour(address: string): Promise<number> {
   await diner.open()
 
   heading('2. A receipt becomes points')
-  const receipt = await earnPoints(address, diner)
+  const merchant = await openShop(address)
+  const receipt = await earnPoints(merchant, diner)
 
   heading('3. The wheel')
   const wheel = await showWheel(diner)
@@ -72,13 +74,19 @@ async function tour(address: string): Promise<number> {
   await friend.open()
   const tenfold = [await drawAndShow(friend, 'ten', wheel)]
 
-  heading('6. The ledger')
+  heading('6. A prize at the counter')
+  const notices = [await redeemPrize(merchant, diner, draws)]
+
+  heading('7. The points shop: an order on its way, and one with second thoughts')
+  const shop = await visitShop(merchant, diner)
+
+  heading('8. The ledger')
+  const story = { receipt, draws, after: [...notices, ...shop] }
   const faults = [
-    ...(await showAndCheck(diner, user.total_points, receipt, draws, wheel)),
-    ...(await showAndCheck(friend, user.total_points, undefined, tenfold, wheel))
+    ...(await showAndCheck(diner, user.total_points, story, wheel)),
+    ...(await showAndCheck(friend, user.total_points, { draws: tenfold, after: [] }, wheel))
   ]
-  diner.close()
-  friend.close()
+  for (const client of [diner, friend, merchant]) client.close()
 
   print()
   if (faults.length > 0)
@@ -95,7 +103,9 @@ function showPush(client: DemoClient, { type, data }: Frame): void {
         ? (data.results as { prize_name: string }[]).map((result) => result.prize_name).join('、')
         : type === 'new_review'
           ? `${data.amount} yuan, to be reviewed`
-          : String(data.message ?? '')
+          : type === 'stock_update'
+            ? `${data.product_name}: ${data.current_stock} left`
+            : String(data.message ?? data.content ?? '')
   print(`   ${pc.magenta('⇠ /ws')} ${pc.dim(client.name)} ${pc.yellow(type)} ${text}`)
 }
 
@@ -108,12 +118,17 @@ interface Receipt {
 
 const TOTAL = '58.50'
 
-/** The diner photographs a receipt, and the sample merchant approves it. */
-async function earnPoints(address: string, diner: DemoClient): Promise<Receipt> {
+/** The sample merchant logs in. */
+async function openShop(address: string): Promise<DemoClient> {
   const merchant = new DemoClient(address, '店长', showPush)
   const { user_info: who } = await merchant.login<{ access_token: string; user_info: UserInfo }>(SAMPLE_MERCHANT)
   if (!who.is_merchant) throw new Fault(`The account ${SAMPLE_MERCHANT} is no merchant here: the tour needs one.`)
   await merchant.open()
+  return merchant
+}
+
+/** The diner photographs a receipt, and the sample merchant approves it. */
+async function earnPoints(merchant: DemoClient, diner: DemoClient): Promise<Receipt> {
   const form = new FormData()
   form.append('amount', TOTAL)
   form.append('photo', new Blob([new Uint8Array(await receiptPicture(TOTAL))], { type: 'image/jpeg' }), 'receipt.jpg')
@@ -124,7 +139,6 @@ async function earnPoints(address: string, diner: DemoClient): Promise<Receipt> 
   const path = `/api/merchant/reviews/${upload.upload_id}/approve`
   const review = await merchant.request<Reviewed>('POST', path, { actual_amount: Number(TOTAL) })
   await diner.waitFor((frame) => frame.type === 'points_update' && frame.data.reason === 'photo_review')
-  merchant.close()
   if (review.points_awarded !== upload.expected_points)
     throw new Fault('The review gave other points than were promised.')
   return { uploadId: upload.upload_id, points: review.points_awarded, balance: review.user_new_balance }
@@ -155,12 +169,19 @@ async function drawAndShow(client: DemoClient, type: DrawType, { pityLimit, pity
   return draw
 }
 
+/** What happened to a diner on this tour. */
+interface Story {
+  readonly receipt?: Receipt
+  readonly draws: readonly Draw[]
+  /** What came after the draws, in its order. */
+  readonly after: readonly Told[]
+}
+
 /** Everything about one diner that contradicts something else. */
 async function showAndCheck(
   client: DemoClient,
   opening: number,
-  receipt: Receipt | undefined,
-  draws: Draw[],
+  { receipt, draws, after }: Story,
   wheel: Wheel
 ): Promise<string[]> {
   const faults: string[] = []
@@ -170,7 +191,8 @@ async function showAndCheck(
   const results = draws.flatMap((draw) => draw.results)
   const won = results.reduce((sum, result) => sum + result.points_awarded, 0)
   const earned = receipt?.points ?? 0
-  const balance = opening + earned - results.length * wheel.cost + won
+  const shopping = after.reduce((sum, { points }) => sum + points, 0)
+  const balance = opening + earned - results.length * wheel.cost + won + shopping
 
   const { records } = await client.request<{ records: PointsRecord[] }>('GET', '/api/user/points-records?limit=50')
   for (const row of records) {
@@ -205,11 +227,13 @@ async function showAndCheck(
   )
 
   const pushes = client.frames
-    .filter((frame) => frame.type !== 'connected')
-    .map(({ type, data }) => `${type} ${data.draw_id ?? data.upload_id ?? data.total_points}`)
+    // Stock is everyone's news: others may be shopping too.
+    .filter((frame) => frame.type !== 'connected' && frame.type !== 'stock_update')
+    .map(({ type, data }) => `${type} ${data.draw_id ?? data.upload_id ?? data.total_points ?? data.type}`)
   const expected = [
     ...(receipt === undefined ? [] : [`review_result ${receipt.uploadId}`, `points_update ${receipt.balance}`]),
-    ...draws.flatMap((draw) => [`lottery_result ${draw.draw_id}`, `points_update ${draw.user_points}`])
+    ...draws.flatMap((draw) => [`lottery_result ${draw.draw_id}`, `points_update ${draw.user_points}`]),
+    ...after.map(({ push }) => push)
   ]
   expect('the sequence of pushes', pushes.join(', '), expected.join(', '))
   const ids = client.frames.map((frame) => frame.id)
