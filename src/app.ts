@@ -8,7 +8,7 @@ import { v7 as uuid } from 'uuid'
 import { type Config, docsEnabled, trustProxy } from './config.js'
 import admin from './domains/admin/plugin.js'
 import auth from './domains/auth/plugin.js'
-import { consoleSms, type SmsProvider } from './domains/auth/sms.js'
+import { openSms, type SmsProvider } from './domains/auth/sms.js'
 import merchantExchange from './domains/exchange/merchant-plugin.js'
 import exchange from './domains/exchange/plugin.js'
 import { ImageJobs } from './domains/image/images.js'
@@ -21,6 +21,8 @@ import type { HubLimits } from './domains/realtime/hub.js'
 import realtime from './domains/realtime/plugin.js'
 import user from './domains/user/plugin.js'
 import voucher from './domains/voucher/plugin.js'
+import wechat from './domains/wechat/plugin.js'
+import cache from './plugins/cache.js'
 import database from './plugins/database.js'
 import docs from './plugins/docs.js'
 import errors, { sendRefusal, toRefusal } from './plugins/errors.js'
@@ -34,6 +36,7 @@ import { failureBody, refuse } from './shared/refusal.js'
 import { createVault, type Vault } from './shared/vault.js'
 import storage from './storage/plugin.js'
 import type { ObjectStorage } from './storage/storage.js'
+import wechatClient from './wechat/plugin.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -88,7 +91,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.decorate('randomInt', options.randomInt ?? ((below: number) => randomInt(below)))
   app.decorate('vault', createVault(config.ENCRYPTION_KEY))
   app.decorate('imageJobs', new ImageJobs())
-  app.decorate('sms', options.sms ?? consoleSms(app.log))
+  app.decorate('sms', options.sms ?? (await openSms(config, app.log)))
   await app.register(
     fp(
       async (instance) => {
@@ -113,9 +116,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(identity)
   await app.register(rateLimit)
   await app.register(access)
+  await app.register(cache)
   if (docsEnabled(config)) await app.register(docs)
 
   await app.register(storage, options.storage === undefined ? {} : { storage: options.storage })
+  await app.register(wechatClient)
   await app.register(realtime, options.realtime === undefined ? {} : { limits: options.realtime })
   await app.register(health)
   await app.register(janitor)
@@ -130,6 +135,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(merchantExchange, { prefix: '/api/merchant' })
   await app.register(voucher, { prefix: '/api/merchant' })
   await app.register(admin, { prefix: '/api/admin' })
+  await app.register(wechat, { prefix: '/api/wechat' })
   return app
 }
 

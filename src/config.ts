@@ -66,9 +66,26 @@ export const ConfigSchema = Type.Object({
   PUBLIC_URL: Type.Optional(
     Type.String({ format: 'url', description: 'where clients reach the service; unset: as the request came' })
   ),
-  SMS_PROVIDER: Type.Union([Type.Literal('console')], {
+  SMS_PROVIDER: Type.Union([Type.Literal('console'), Type.Literal('aliyun'), Type.Literal('tencent')], {
     default: 'console',
-    description: 'who sends verification codes; console prints them to the log and is refused in production'
+    description: 'who sends verification codes: aliyun, tencent, or console, the log, which production refuses'
+  }),
+  SMS_ACCESS_KEY: Type.Optional(Type.String({ description: 'AccessKey ID (aliyun) or SecretId (tencent)' })),
+  SMS_SECRET_KEY: Type.Optional(Type.String({ description: 'AccessKey secret (aliyun) or SecretKey (tencent)' })),
+  SMS_SIGN_NAME: Type.Optional(Type.String({ description: 'approved signature of the messages' })),
+  SMS_TEMPLATE: Type.Optional(
+    Type.String({ description: 'approved template; its one variable is the code, named code (aliyun) or 1 (tencent)' })
+  ),
+  SMS_APP_ID: Type.Optional(Type.String({ description: 'SdkAppId; tencent only' })),
+  SMS_ENDPOINT: Type.Optional(
+    Type.String({ format: 'url', description: 'where the gateway is reached; unset: its public address' })
+  ),
+  WECHAT_APPID: Type.Optional(Type.String({ description: 'AppID of the mini-program; unset: no WeChat login' })),
+  WECHAT_SECRET: Type.Optional(Type.String({ description: 'its AppSecret' })),
+  WECHAT_API_BASE: Type.String({
+    format: 'url',
+    default: 'https://api.weixin.qq.com',
+    description: "where WeChat's server API is reached"
   }),
   NEW_USER_POINTS: Type.Integer({
     minimum: 0,
@@ -176,6 +193,7 @@ function ownFaults(config: Config): string[] {
       if (config[name] === undefined) faults.push(`${name} is missing: STORAGE=s3 needs it`)
     }
   }
+  faults.push(...gatewayFaults(config))
   if (config.MIN_POINTS_AWARD > config.MAX_POINTS_AWARD) faults.push('MIN_POINTS_AWARD is over MAX_POINTS_AWARD')
   if (config.DATABASE_URL !== undefined) {
     try {
@@ -185,6 +203,34 @@ function ownFaults(config: Config): string[] {
     }
   }
   return faults
+}
+
+/** What the services outside need: the SMS gateway its keys, WeChat both of its, and each a line nobody listens to. */
+function gatewayFaults(config: Config): string[] {
+  const faults: string[] = []
+  if (config.SMS_PROVIDER !== 'console') {
+    const needed = ['SMS_ACCESS_KEY', 'SMS_SECRET_KEY', 'SMS_SIGN_NAME', 'SMS_TEMPLATE'] as const
+    for (const name of config.SMS_PROVIDER === 'tencent' ? ([...needed, 'SMS_APP_ID'] as const) : needed) {
+      if (config[name] === undefined) faults.push(`${name} is missing: SMS_PROVIDER=${config.SMS_PROVIDER} needs it`)
+    }
+  }
+  if (config.WECHAT_APPID === undefined && config.WECHAT_SECRET !== undefined) {
+    faults.push('WECHAT_APPID is missing: WECHAT_SECRET belongs to it')
+  }
+  if (config.WECHAT_APPID !== undefined && config.WECHAT_SECRET === undefined) {
+    faults.push('WECHAT_SECRET is missing: WECHAT_APPID needs it')
+  }
+  for (const name of ['SMS_ENDPOINT', 'WECHAT_API_BASE'] as const) {
+    if (goesInClear(config[name])) faults.push(`${name} must be https: secrets go there`)
+  }
+  return faults
+}
+
+/** Whether an address is plain http to another machine. */
+function goesInClear(address: string | undefined): boolean {
+  if (address === undefined || !URL.canParse(address)) return false
+  const { protocol, hostname } = new URL(address)
+  return protocol === 'http:' && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 }
 
 function productionFaults(config: Config, env: NodeJS.ProcessEnv): string[] {

@@ -13,6 +13,7 @@ GET /health/ready
 GET /ws
 POST /api/auth/send-code
 POST /api/auth/login
+POST /api/auth/wechat-login
 POST /api/auth/admin-login
 POST /api/auth/refresh
 GET /api/auth/verify-token
@@ -78,6 +79,7 @@ POST /api/admin/users/{id}/points
 GET /api/admin/points-records
 GET /api/admin/audit-logs
 GET /api/admin/login-logs
+GET /api/wechat/diagnostics
 `
   .trim()
   .split('\n')
@@ -159,6 +161,7 @@ describe('the OpenAPI document', () => {
       .map(({ name }) => name)
     expect(open.sort()).toEqual([
       'GET /api/auth/verify-token',
+      'GET /api/wechat/diagnostics',
       'GET /health',
       'GET /health/live',
       'GET /health/ready',
@@ -166,7 +169,8 @@ describe('the OpenAPI document', () => {
       'POST /api/auth/admin-login',
       'POST /api/auth/login',
       'POST /api/auth/refresh',
-      'POST /api/auth/send-code'
+      'POST /api/auth/send-code',
+      'POST /api/auth/wechat-login'
     ])
   })
 })

@@ -33,6 +33,7 @@ export default fp(
           { name: 'exchange', description: 'The points shop' },
           { name: 'merchant', description: 'Reviews, products, orders, vouchers at the counter' },
           { name: 'admin', description: 'For admins' },
+          { name: 'wechat', description: 'For whoever sets the mini-program up' },
           { name: 'realtime', description: 'Live pushes' },
           { name: 'operations', description: 'For those who run it' }
         ],

@@ -47,6 +47,8 @@ function fromValidation(faults: NonNullable<FastifyError['validation']>, invalid
 /** The one place where a failure becomes an answer. */
 export function sendRefusal(refusal: Refusal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (refusal.retryAfterSeconds !== undefined) reply.header('retry-after', Math.max(1, refusal.retryAfterSeconds))
+  // Whatever the route says of its answers: a failure is of this moment.
+  reply.header('cache-control', 'no-store')
   return reply.code(refusal.entry.status).send(failureBody(refusal, request.id))
 }
 

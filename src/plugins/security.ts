@@ -15,8 +15,15 @@ export default fp(
       origin: app.config.NODE_ENV === 'production' ? origins.filter((origin) => origin !== '') : '*',
       credentials: false,
       methods: ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
-      allowedHeaders: ['Content-Type', 'Authorization', 'X-Requested-With', 'X-Request-Id', 'Idempotency-Key'],
-      exposedHeaders: ['X-Request-Id', 'Idempotent-Replayed', 'Retry-After'],
+      allowedHeaders: [
+        'Content-Type',
+        'Authorization',
+        'X-Requested-With',
+        'X-Request-Id',
+        'Idempotency-Key',
+        'If-None-Match'
+      ],
+      exposedHeaders: ['ETag', 'X-Request-Id', 'Idempotent-Replayed', 'Retry-After'],
       maxAge: 600
     })
   },

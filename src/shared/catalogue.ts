@@ -65,6 +65,14 @@ export const catalogue = {
     solution: '请使用 application/json',
     when: 'the Content-Type is none this route reads'
   },
+  WECHAT_CODE_INVALID: {
+    status: 400,
+    code: 1004,
+    msg: '微信登录凭证无效或已过期',
+    tip: '微信登录失败',
+    solution: '请重新发起微信登录',
+    when: 'WeChat refuses the login code or the phone code: wrong, used or expired'
+  },
   TOKEN_MISSING: {
     status: 401,
     code: 2001,
@@ -448,6 +456,22 @@ export const catalogue = {
     tip: '人太多啦',
     solution: '请稍后重试',
     when: 'the server sheds load, or has its full number of sockets; Retry-After says for how many seconds'
+  },
+  WECHAT_NOT_CONFIGURED: {
+    status: 503,
+    code: 5005,
+    msg: '微信登录未开通',
+    tip: '暂不支持微信登录',
+    solution: '请使用手机号验证码登录',
+    when: 'WECHAT_APPID and WECHAT_SECRET are not set'
+  },
+  WECHAT_UNAVAILABLE: {
+    status: 502,
+    code: 5006,
+    msg: '微信服务暂不可用',
+    tip: '微信登录暂不可用',
+    solution: '请稍后重试，或使用手机号验证码登录',
+    when: 'WeChat could not be reached, was busy, or answered with an error of its own'
   },
   SMS_UNAVAILABLE: {
     status: 502,

@@ -20,6 +20,11 @@ export function isLockWait(err: unknown): boolean {
   return some(err, (facet) => errno(facet) === LOCK_WAIT)
 }
 
+/** Whether a unique key has that value already: another transaction was faster. */
+export function isDuplicate(err: unknown): boolean {
+  return some(err, (facet) => facet.code === 'P2002' || errno(facet) === 1062)
+}
+
 /** Whether the database could not be reached, or gave no connection in time. */
 export function isUnavailable(err: unknown): boolean {
   return some(err, (facet) => {

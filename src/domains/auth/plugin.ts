@@ -4,11 +4,12 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { durationSeconds } from '../../config.js'
 import { bearerToken } from '../../plugins/identity.js'
+import { isDuplicate } from '../../shared/database-errors.js'
 import { Refusal, refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { toUserInfo } from '../user/schemas.js'
 import { examples } from './examples.js'
-import { CODE_EVERY_SECONDS, CODE_TTL_SECONDS, newCode } from './rules.js'
+import { CODE_TTL_SECONDS, newCode } from './rules.js'
 import {
   AdminLogin,
   AdminLoginBody,
@@ -18,7 +19,8 @@ import {
   SendCodeBody,
   SentCode,
   TokenCheck,
-  Tokens
+  Tokens,
+  WechatLoginBody
 } from './schemas.js'
 import {
   bookAdminAttempt,
@@ -32,6 +34,7 @@ import {
   revokeSession,
   tryCode
 } from './service.js'
+import { identify, loginWechat } from './wechat.js'
 
 const TAGS = ['auth']
 
@@ -40,19 +43,21 @@ const originOf = (request: FastifyRequest) => ({ ip: request.ip, userAgent: requ
 const auth: FastifyPluginAsyncTypebox = async (app) => {
   const { config, vault } = app
   const refreshSeconds = durationSeconds(config.JWT_REFRESH_EXPIRES_IN)
-  const everySeconds = config.RATE_LIMIT ? CODE_EVERY_SECONDS : 0
 
   /** Runs an attempt to log in, and writes it down whichever way it ends. */
   async function logged<T extends { user: { userId: number } }>(
     request: FastifyRequest,
-    method: 'sms' | 'admin',
-    account: string,
-    attempt: () => Promise<T>
+    method: 'sms' | 'wechat' | 'admin',
+    accountAtFirst: string,
+    attempt: (told: (account: string) => void) => Promise<T>
   ): Promise<T> {
+    let account = accountAtFirst
     const note = (more: { userId?: number; error?: string }) =>
       logAttempt(app.db, originOf(request), { method, account, now: app.clock(), ...more })
     try {
-      const result = await attempt()
+      const result = await attempt((name) => {
+        account = name
+      })
       await note({ userId: result.user.userId })
       return result
     } catch (err) {
@@ -77,12 +82,14 @@ const auth: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ body: { mobile }, log }) => {
       const code = newCode(app.randomInt)
-      await app.tx((tx) => keepCode(tx, vault, { mobile, code, now: app.clock(), everySeconds }))
+      const { BUSINESS_TZ: timeZone, RATE_LIMIT: limited } = config
+      await app.tx((tx) => keepCode(tx, vault, { mobile, code, now: app.clock(), timeZone, limited }))
       try {
         await app.sms.sendCode(mobile, code)
       } catch (err) {
+        await dropCode(app.db, vault, mobile, code, app.clock())
+        if (err instanceof Refusal) throw err
         log.error({ err }, 'the SMS gateway failed')
-        await dropCode(app.db, vault, mobile, code)
         throw refuse('SMS_UNAVAILABLE')
       }
       return success({
@@ -112,6 +119,45 @@ const auth: FastifyPluginAsyncTypebox = async (app) => {
         await tryCode(app.db, vault, mobile, code, app.clock())
         const newUserPoints = config.NEW_USER_POINTS
         return app.tx((tx) => login(tx, vault, { mobile, code, now: app.clock(), newUserPoints, refreshSeconds }))
+      })
+      return success({ ...app.identity.mint(subject), is_new_user: isNew, user_info: toUserInfo(user) })
+    }
+  )
+
+  app.post(
+    '/wechat-login',
+    {
+      config: { access: 'public', limit: 'login' },
+      schema: {
+        tags: TAGS,
+        summary: 'Log in by WeChat; a first login needs a phone_code, and makes or finds the account of its mobile',
+        description: 'An account keeps its WeChat, and a WeChat its account: neither is ever bound anew.',
+        body: WechatLoginBody,
+        response: {
+          200: ok(Login, examples.login),
+          ...failures(
+            'MOBILE_INVALID',
+            'WECHAT_CODE_INVALID',
+            'VALIDATION_FAILED',
+            'FORBIDDEN',
+            'ACCOUNT_DISABLED',
+            'WECHAT_NOT_CONFIGURED',
+            'WECHAT_UNAVAILABLE'
+          )
+        }
+      }
+    },
+    async (request) => {
+      const { code, phone_code: phoneCode } = request.body
+      const { user, subject, isNew } = await logged(request, 'wechat', '***', async (told) => {
+        const person = await identify(app.wechat, app.db, { code, phoneCode }, told)
+        const terms = { now: app.clock(), newUserPoints: config.NEW_USER_POINTS, refreshSeconds }
+        const enter = () => app.tx((tx) => loginWechat(tx, person, terms))
+        return enter().catch((err: unknown) => {
+          // Of two first logins at once one makes the account, and the other finds it.
+          if (isDuplicate(err)) return enter()
+          throw err
+        })
       })
       return success({ ...app.identity.mint(subject), is_new_user: isNew, user_info: toUserInfo(user) })
     }
@@ -218,4 +264,8 @@ const auth: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-export default fp(auth, { name: 'auth', dependencies: ['database', 'identity', 'rate-limit'], encapsulate: true })
+export default fp(auth, {
+  name: 'auth',
+  dependencies: ['database', 'identity', 'rate-limit', 'wechat-client'],
+  encapsulate: true
+})

@@ -4,6 +4,8 @@ export const CODE_TTL_SECONDS = 300
 export const CODE_TRIES = 5
 /** One code a mobile in this time. */
 export const CODE_EVERY_SECONDS = 60
+/** Codes of a mobile on a business day. */
+export const CODES_A_DAY = 10
 /** A refresh token just replaced gets the same successor for this long: two tabs, or a lost answer. */
 export const REFRESH_GRACE_MS = 10_000
 
@@ -14,6 +16,29 @@ const LOCK_MS = 30 * 60 * 1000
 /** A fresh code of six digits. */
 export function newCode(randomInt: (below: number) => number): string {
   return String(randomInt(1_000_000)).padStart(6, '0')
+}
+
+/** What a mobile was sent before: when last, and how many on `day`. `sentAt` is 0 when nothing has to be waited for. */
+export interface Sent {
+  readonly sentAt: number
+  readonly day: string | null
+  readonly count: number
+}
+
+/**
+ * Whether a mobile may have another code: one a minute, ten a business day (contract section 2).
+ * @param day the business day of `now`, and when it ends
+ * @returns for how many seconds to wait, 0 for none, and the day's count with this code
+ */
+export function judgeSend(
+  sent: Sent,
+  now: number,
+  day: { name: string; endsAt: number }
+): { waitSeconds: number; count: number } {
+  const before = sent.day === day.name ? sent.count : 0
+  const untilMinute = sent.sentAt + CODE_EVERY_SECONDS * 1000 - now
+  const untilDay = before < CODES_A_DAY ? 0 : day.endsAt - now
+  return { waitSeconds: Math.ceil(Math.max(0, untilMinute, untilDay) / 1000), count: before + 1 }
 }
 
 /** How the wrong passwords of an admin stand: when each of the last 30 minutes was, and until when the name is locked. */

@@ -27,6 +27,16 @@ export type Tokens = Static<typeof Tokens>
 
 export const Login = Type.Composite([Tokens, Type.Object({ is_new_user: Type.Boolean(), user_info: UserInfo })])
 
+export const WechatLoginBody = Type.Object(
+  {
+    code: Type.String({ minLength: 1, maxLength: 128, description: 'of wx.login' }),
+    phone_code: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 128, description: 'of getPhoneNumber; a first login needs it' })
+    )
+  },
+  { examples: [{ code: '0d3yLU000abcdefGHi100l', phone_code: 'e31968a7f94cc5ee25fafc2aef2773f0' }] }
+)
+
 export const AdminLoginBody = Type.Object(
   { username: Type.String({ minLength: 1, maxLength: 50 }), password: Type.String({ minLength: 1, maxLength: 72 }) },
   { examples: [{ username: 'manager', password: 'correct horse battery' }] }

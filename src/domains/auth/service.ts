@@ -4,17 +4,18 @@ import { v7 as uuid } from 'uuid'
 import type { TokenSubject } from '../../plugins/identity.js'
 import { maskMobile } from '../../shared/mask.js'
 import { refuse } from '../../shared/refusal.js'
+import { businessDay, dateColumn, dayRange } from '../../shared/time.js'
 import type { Db, Tx } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import type { UserRow } from '../user/schemas.js'
 import { createUser } from '../user/service.js'
 import {
   afterFailure,
-  CODE_EVERY_SECONDS,
   CODE_TRIES,
   CODE_TTL_SECONDS,
   isLocked,
   judgeRefresh,
+  judgeSend,
   type Lockout,
   UNLOCKED
 } from './rules.js'
@@ -24,40 +25,50 @@ export const BCRYPT_COST = 12
 
 const codeHmac = (vault: Vault, mobile: string, code: string) => vault.hmac('verification-code', `${mobile}:${code}`)
 
+const NEVER = new Date(0)
+
 /**
- * Makes a code the one live code of its mobile.
- * @param everySeconds how long to wait between two codes of a mobile; 0 for no wait
+ * Makes a code the one live code of its mobile, and counts it: the row's lock makes that hold for however many ask at
+ * once, on whichever instance.
+ * @param limited whether a mobile has to wait, and has no more than so many a day
  * @throws Refusal RATE_LIMITED
  */
 export async function keepCode(
   tx: Tx,
   vault: Vault,
-  { mobile, code, now, everySeconds }: { mobile: string; code: string; now: Date; everySeconds: number }
+  input: { mobile: string; code: string; now: Date; timeZone: string; limited: boolean }
 ): Promise<void> {
-  const data = {
-    codeHmac: codeHmac(vault, mobile, code),
-    attempts: 0,
-    sentAt: now,
-    expiresAt: new Date(now.getTime() + CODE_TTL_SECONDS * 1000),
-    consumedAt: null
-  }
-  // Make the row first: then there is one to lock, and of two first codes at once one waits for the other.
-  const { count: created } = await tx.verificationCode.createMany({ data: [{ mobile, ...data }], skipDuplicates: true })
-  if (created === 1) return
-  const sentBefore = new Date(now.getTime() - everySeconds * 1000)
-  const { count: replaced } = await tx.verificationCode.updateMany({
-    where: { mobile, ...(everySeconds === 0 ? {} : { sentAt: { lte: sentBefore } }) },
-    data
+  const { mobile, code, now, timeZone, limited } = input
+  // Make the row first, then there is one to lock. An insert that finds one locks it at once, and never deadlocks.
+  await tx.$executeRaw`
+    INSERT INTO verification_codes (mobile, code_hmac, sent_at, expires_at) VALUES (${mobile}, '', ${NEVER}, ${now})
+    ON DUPLICATE KEY UPDATE mobile = VALUES(mobile)`
+  const row = await tx.verificationCode.findUniqueOrThrow({ where: { mobile } })
+  const name = businessDay(now, timeZone)
+  const { lt: end = now } = dayRange(undefined, name, timeZone)
+  const sent = { sentAt: row.sentAt.getTime(), day: dateColumn(row.sentDay), count: row.dayCount }
+  const { waitSeconds, count } = judgeSend(sent, now.getTime(), { name, endsAt: end.getTime() })
+  if (waitSeconds > 0 && limited) throw refuse('RATE_LIMITED', undefined, waitSeconds)
+  await tx.verificationCode.update({
+    where: { mobile },
+    data: {
+      codeHmac: codeHmac(vault, mobile, code),
+      attempts: 0,
+      sentAt: now,
+      expiresAt: new Date(now.getTime() + CODE_TTL_SECONDS * 1000),
+      consumedAt: null,
+      sentDay: new Date(name),
+      dayCount: count
+    }
   })
-  if (replaced === 1) return
-  const last = await tx.verificationCode.findUnique({ where: { mobile }, select: { sentAt: true } })
-  const passed = (now.getTime() - (last?.sentAt.getTime() ?? 0)) / 1000
-  throw refuse('RATE_LIMITED', undefined, Math.ceil(Math.max(1, CODE_EVERY_SECONDS - passed)))
 }
 
-/** Forgets a code that did not reach its mobile. */
-export async function dropCode(db: Db, vault: Vault, mobile: string, code: string): Promise<void> {
-  await db.verificationCode.deleteMany({ where: { mobile, codeHmac: codeHmac(vault, mobile, code) } })
+/** Ends a code that did not reach its mobile. It does not count, and the next need not wait. */
+export async function dropCode(db: Db, vault: Vault, mobile: string, code: string, now: Date): Promise<void> {
+  await db.verificationCode.updateMany({
+    where: { mobile, codeHmac: codeHmac(vault, mobile, code), consumedAt: null },
+    data: { consumedAt: now, sentAt: NEVER, dayCount: { decrement: 1 } }
+  })
 }
 
 /**
@@ -110,7 +121,7 @@ export async function login(
 }
 
 /** Opens a session for a user who has shown who they are. */
-async function enter(
+export async function enter(
   tx: Tx,
   userId: number,
   role: 'user' | 'admin',
@@ -269,11 +280,14 @@ export interface Origin {
   readonly userAgent: string
 }
 
-/** Writes down an attempt to log in; it outlives the refusal of the attempt. */
+/**
+ * Writes down an attempt to log in; it outlives the refusal of the attempt.
+ * @param attempt `account` is a mobile (for sms, masked here), a masked mobile or openid (wechat), or an admin's name
+ */
 export async function logAttempt(
   db: Db,
   origin: Origin,
-  attempt: { method: 'sms' | 'admin'; account: string; userId?: number; error?: string; now: Date }
+  attempt: { method: 'sms' | 'wechat' | 'admin'; account: string; userId?: number; error?: string; now: Date }
 ): Promise<void> {
   const { method, account, userId, error, now } = attempt
   await db.loginLog.create({

@@ -37,6 +37,7 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/config',
     {
+      config: { cache: { seconds: 60, scope: 'private' } },
       schema: {
         tags: TAGS,
         summary: 'The wheel: prizes, published odds, rules, and how the diner stands',
@@ -105,6 +106,7 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/statistics',
     {
+      config: { cache: { seconds: 600, scope: 'private' } },
       schema: {
         tags: TAGS,
         summary: 'The diner’s wheel in figures',

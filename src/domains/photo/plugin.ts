@@ -147,6 +147,7 @@ const photo: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/statistics',
     {
+      config: { cache: { seconds: 600, scope: 'private' } },
       schema: {
         tags: TAGS,
         summary: 'The diner’s receipts in figures',

@@ -8,6 +8,7 @@ import { refuse } from '../../shared/refusal.js'
 import { failures } from '../../shared/schemas.js'
 import { pushes } from './events.js'
 import { DEFAULT_LIMITS, Hub, type HubLimits } from './hub.js'
+import { MAX_FRAME_BYTES } from './messages.js'
 import { PolicySocket } from './policy-socket.js'
 
 declare module 'fastify' {
@@ -21,7 +22,6 @@ export interface RealtimeOptions {
   readonly limits?: Partial<HubLimits>
 }
 
-const MAX_FRAME_BYTES = 4 * 1024
 const RETRY_AFTER_SECONDS = 5
 
 interface Handshake {

@@ -30,6 +30,7 @@ const user: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/info',
     {
+      config: { cache: { seconds: 300, scope: 'private' } },
       schema: {
         tags: TAGS,
         summary: 'The diner, with figures of what they have done',
@@ -110,6 +111,7 @@ const user: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/statistics',
     {
+      config: { cache: { seconds: 600, scope: 'private' } },
       schema: {
         tags: TAGS,
         summary: 'The diner in figures',

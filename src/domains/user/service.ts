@@ -17,14 +17,15 @@ import {
 /**
  * Makes a diner: nickname `用户` and the last four digits, a first balance with its ledger row, and a pity row
  * (contract section 3).
- * @throws Prisma's P2002 when the mobile has an account already
+ * @throws Prisma's P2002 when the mobile, or the openid, has an account already
  */
 export async function createUser(
   tx: Tx,
-  { mobile, points, now, isMerchant = false }: { mobile: string; points: number; now: Date; isMerchant?: boolean }
+  input: { mobile: string; points: number; now: Date; isMerchant?: boolean; openid?: string }
 ): Promise<number> {
+  const { mobile, points, now, isMerchant = false, openid: wxOpenid = null } = input
   const { userId } = await tx.user.create({
-    data: { mobile, nickname: `用户${mobile.slice(-4)}`, isMerchant, createdAt: now },
+    data: { mobile, nickname: `用户${mobile.slice(-4)}`, isMerchant, wxOpenid, createdAt: now },
     select: { userId: true }
   })
   await tx.lotteryPity.create({ data: { userId } })
