@@ -1,6 +1,12 @@
-import dysms from '@alicloud/dysmsapi20170525'
-import openapi from '@alicloud/openapi-core'
+import { createRequire } from 'node:module'
 import { faultOf, gatewayLimit, SmsFault, type SmsProvider, type SmsSettings } from './sms.js'
+
+// Modules of the older kind with a default of their own: what an import makes of that differs from loader to loader.
+const require = createRequire(import.meta.url)
+const { default: Client, SendSmsRequest }: Sdk = require('@alicloud/dysmsapi20170525')
+const { $OpenApiUtil }: Core = require('@alicloud/openapi-core')
+type Sdk = typeof import('@alicloud/dysmsapi20170525', { with: { 'resolution-mode': 'require' }})
+type Core = typeof import('@alicloud/openapi-core', { with: { 'resolution-mode': 'require' }})
 
 const PUBLIC_ENDPOINT = 'dysmsapi.aliyuncs.com'
 const CONNECT_MS = 2000
@@ -11,8 +17,8 @@ const LIMITS = /^isv\.(BUSINESS_LIMIT_CONTROL|DAY_LIMIT_CONTROL|MONTH_LIMIT_CONT
 
 /** Sends codes by Alibaba Cloud's SendSms (2017-05-25); the template's variable is `code`. */
 export function aliyunSms({ accessKey, secretKey, signName, template, endpoint }: SmsSettings): SmsProvider {
-  const client = new dysms.default(
-    new openapi.$OpenApiUtil.Config({
+  const client = new Client(
+    new $OpenApiUtil.Config({
       accessKeyId: accessKey,
       accessKeySecret: secretKey,
       endpoint: endpoint?.host ?? PUBLIC_ENDPOINT,
@@ -24,7 +30,7 @@ export function aliyunSms({ accessKey, secretKey, signName, template, endpoint }
 
   return {
     async sendCode(mobile, code) {
-      const message = new dysms.SendSmsRequest({
+      const message = new SendSmsRequest({
         phoneNumbers: mobile,
         signName,
         templateCode: template,
