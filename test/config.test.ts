@@ -75,6 +75,44 @@ test('production refuses to start without its settings, with placeholders, witho
   expect(placeholders.some((fault) => fault.startsWith('RATE_LIMIT=off'))).toBe(true)
 })
 
+test('a gateway needs its keys, all named at once, and with them production starts', () => {
+  const production = {
+    NODE_ENV: 'production',
+    ...SECRETS,
+    DATABASE_URL: 'mysql://u:p@h/d',
+    STORAGE: 's3',
+    S3_ENDPOINT: 'https://s3.example.com',
+    S3_BUCKET: 'b',
+    S3_ACCESS_KEY: 'a',
+    S3_SECRET_KEY: 's'
+  }
+  expect(faultsOf(production)).toEqual(['SMS_PROVIDER=console prints codes to the log: set a gateway'])
+  const keys = { SMS_ACCESS_KEY: 'a', SMS_SECRET_KEY: 's', SMS_SIGN_NAME: 'n', SMS_TEMPLATE: 't' }
+  for (const [provider, needed] of [
+    ['aliyun', keys],
+    ['tencent', { ...keys, SMS_APP_ID: '1' }]
+  ] as const) {
+    const env = { ...production, SMS_PROVIDER: provider }
+    const missing = Object.keys(needed).map((name) => `${name} is missing: SMS_PROVIDER=${provider} needs it`)
+    expect(faultsOf(env)).toEqual(missing)
+    expect(faultsOf({ ...env, ...needed })).toEqual([])
+  }
+})
+
+test('WeChat has both of its keys or none, and secrets go over https, or stay on this machine', () => {
+  const faults = (env: NodeJS.ProcessEnv) => faultsOf({ ...SECRETS, ...env })
+  expect(faults({ WECHAT_APPID: 'wx' })).toEqual(['WECHAT_SECRET is missing: WECHAT_APPID needs it'])
+  expect(faults({ WECHAT_SECRET: 'x' })).toEqual(['WECHAT_APPID is missing: WECHAT_SECRET belongs to it'])
+  expect(faults({ WECHAT_APPID: 'wx', WECHAT_SECRET: 'x' })).toEqual([])
+  const clear = { WECHAT_API_BASE: 'http://wechat.example.com', SMS_ENDPOINT: 'http://10.0.0.1' }
+  expect(faults(clear)).toEqual([
+    'SMS_ENDPOINT must be https: secrets go there',
+    'WECHAT_API_BASE must be https: secrets go there'
+  ])
+  expect(faults({ WECHAT_API_BASE: 'http://127.0.0.1:8080', SMS_ENDPOINT: 'http://[::1]:1' })).toEqual([])
+  expect(faults({ WECHAT_API_BASE: 'nowhere' })).toHaveLength(1)
+})
+
 test('a copied .env.example does not stop a developer', async () => {
   const env = Object.fromEntries(exampleLines(await readFile('.env.example', 'utf8')))
   expect(loadConfig(env, SECRETS)).toMatchObject(SECRETS)

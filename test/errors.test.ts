@@ -9,6 +9,7 @@ import { createProxy } from './helpers/proxy.js'
 import { newProduct, submit } from './helpers/shop.js'
 import { openSocket } from './helpers/socket.js'
 import { multipart, picture, storageWith, upload } from './helpers/upload.js'
+import { APPID, fakeWechat, SECRET, SESSION } from './helpers/wechat.js'
 
 const reached = new Set<string>()
 
@@ -137,6 +138,15 @@ test('what fails on our side', async () => {
   const limited = await send(app, '/api/auth/send-code', { mobile: newMobile() })
   expectReply('RATE_LIMITED', limited)
   expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0)
+
+  const wechatLogin = { code: 'x' }
+  expectReply('WECHAT_NOT_CONFIGURED', await send(app, '/api/auth/wechat-login', wechatLogin))
+  const wechat = await fakeWechat()
+  const settings = { WECHAT_APPID: APPID, WECHAT_SECRET: SECRET, WECHAT_API_BASE: wechat.base }
+  const linked = await createApp({ config: settings })
+  expectReply('WECHAT_CODE_INVALID', await send(linked, '/api/auth/wechat-login', wechatLogin))
+  wechat.next(SESSION, { body: { errcode: 40013, errmsg: 'invalid appid' } })
+  expectReply('WECHAT_UNAVAILABLE', await send(linked, '/api/auth/wechat-login', wechatLogin))
 
   const broken = await createApp({ randomInt: () => Number.NaN })
   const diner = await newDiner(await createApp())

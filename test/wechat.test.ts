@@ -68,6 +68,16 @@ describe('whose account it is', () => {
     expect(await app.db.user.findUnique({ where: { mobile } })).toMatchObject({ wxOpenid: openid })
   })
 
+  test('two openids that differ in the case of a letter are two people', async () => {
+    const [app, wechat] = await withWechat()
+    const [openid, mobile] = [newOpenid(), newMobile()]
+    await enter(app, wechat.login(`${openid}a`), wechat.phone(mobile))
+    const other = await enter(app, wechat.login(`${openid}A`), wechat.phone(newMobile()))
+    expect(other.json().data.is_new_user).toBe(true)
+    const stranger = await enter(app, wechat.login(`${openid}A`.toUpperCase()))
+    expect(stranger.json().error).toBe('VALIDATION_FAILED')
+  })
+
   test('a known openid logs in to its account, whatever mobile comes with it; the phone code is not even spent', async () => {
     const [app, wechat] = await withWechat()
     const [openid, mobile, other] = [newOpenid(), newMobile(), newMobile()]

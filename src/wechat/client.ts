@@ -31,7 +31,7 @@ const CODE_REFUSED = new Set([40029, 40163, 40226])
 const TOKEN_REFUSED = new Set([40001, 40014, 42001])
 
 const Fault = Type.Object({ errcode: Type.Integer() })
-const Session = Type.Object({ openid: Type.String({ minLength: 1, maxLength: 50 }) })
+const Session = Type.Object({ openid: Type.String({ pattern: '^[\\w-]{1,50}$' }) })
 const AccessToken = Type.Object({
   access_token: Type.String({ minLength: 1, maxLength: 1024 }),
   expires_in: Type.Integer({ minimum: 1 })
