@@ -48,7 +48,7 @@ function fromValidation(faults: NonNullable<FastifyError['validation']>, invalid
 export function sendRefusal(refusal: Refusal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (refusal.retryAfterSeconds !== undefined) reply.header('retry-after', Math.max(1, refusal.retryAfterSeconds))
   // Whatever the route says of its answers: a failure is of this moment.
-  reply.header('cache-control', 'no-store')
+  if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')
   return reply.code(refusal.entry.status).send(failureBody(refusal, request.id))
 }
 

@@ -8,6 +8,7 @@ import { isDuplicate } from '../../shared/database-errors.js'
 import { Refusal, refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { toUserInfo } from '../user/schemas.js'
+import { dropCode, keepCode, tryCode } from './codes.js'
 import { examples } from './examples.js'
 import { CODE_TTL_SECONDS, newCode } from './rules.js'
 import {
@@ -22,18 +23,7 @@ import {
   Tokens,
   WechatLoginBody
 } from './schemas.js'
-import {
-  bookAdminAttempt,
-  dropCode,
-  keepCode,
-  logAttempt,
-  login,
-  loginAdmin,
-  passwordMatches,
-  refresh,
-  revokeSession,
-  tryCode
-} from './service.js'
+import { bookAdminAttempt, logAttempt, login, loginAdmin, passwordMatches, refresh, revokeSession } from './service.js'
 import { identify, loginWechat } from './wechat.js'
 
 const TAGS = ['auth']

@@ -1,0 +1,81 @@
+import { timingSafeEqual } from 'node:crypto'
+import { refuse } from '../../shared/refusal.js'
+import { businessDay, dateColumn, dayRange } from '../../shared/time.js'
+import type { Db, Tx } from '../../shared/tx.js'
+import type { Vault } from '../../shared/vault.js'
+import { CODE_TRIES, CODE_TTL_SECONDS, judgeSend } from './rules.js'
+
+const codeHmac = (vault: Vault, mobile: string, code: string) => vault.hmac('verification-code', `${mobile}:${code}`)
+
+const NEVER = new Date(0)
+
+/**
+ * Makes a code the one live code of its mobile, and counts it: the row's lock makes that hold for however many ask at
+ * once, on whichever instance.
+ * @param limited whether a mobile has to wait, and has no more than so many a day
+ * @throws Refusal RATE_LIMITED
+ */
+export async function keepCode(
+  tx: Tx,
+  vault: Vault,
+  input: { mobile: string; code: string; now: Date; timeZone: string; limited: boolean }
+): Promise<void> {
+  const { mobile, code, now, timeZone, limited } = input
+  // Make the row first, then there is one to lock. An insert that finds one locks it at once, and never deadlocks.
+  await tx.$executeRaw`
+    INSERT INTO verification_codes (mobile, code_hmac, sent_at, expires_at) VALUES (${mobile}, '', ${NEVER}, ${now})
+    ON DUPLICATE KEY UPDATE mobile = VALUES(mobile)`
+  const row = await tx.verificationCode.findUniqueOrThrow({ where: { mobile } })
+  const name = businessDay(now, timeZone)
+  const { lt: end = now } = dayRange(undefined, name, timeZone)
+  const sent = { sentAt: row.sentAt.getTime(), day: dateColumn(row.sentDay), count: row.dayCount }
+  const { waitSeconds, count } = judgeSend(sent, now.getTime(), { name, endsAt: end.getTime() })
+  if (waitSeconds > 0 && limited) throw refuse('RATE_LIMITED', undefined, waitSeconds)
+  await tx.verificationCode.update({
+    where: { mobile },
+    data: {
+      codeHmac: codeHmac(vault, mobile, code),
+      attempts: 0,
+      sentAt: now,
+      expiresAt: new Date(now.getTime() + CODE_TTL_SECONDS * 1000),
+      consumedAt: null,
+      sentDay: new Date(name),
+      dayCount: count
+    }
+  })
+}
+
+/** Ends a code that did not reach its mobile. It does not count, and the next need not wait. */
+export async function dropCode(db: Db, vault: Vault, mobile: string, code: string, now: Date): Promise<void> {
+  await db.verificationCode.updateMany({
+    where: { mobile, codeHmac: codeHmac(vault, mobile, code), consumedAt: null },
+    data: { consumedAt: now, sentAt: NEVER, dayCount: { decrement: 1 } }
+  })
+}
+
+/**
+ * Counts a try at a mobile's code, before anything is compared, so that no number of tries at once gets past the
+ * limit. It commits by itself: a wrong try must count though the login is refused.
+ * @throws Refusal CODE_INVALID when there is no live code, or the try was wrong
+ */
+export async function tryCode(db: Db, vault: Vault, mobile: string, code: string, now: Date): Promise<void> {
+  const { count } = await db.verificationCode.updateMany({
+    where: { mobile, consumedAt: null, expiresAt: { gt: now }, attempts: { lt: CODE_TRIES } },
+    data: { attempts: { increment: 1 } }
+  })
+  const row = count === 1 ? await db.verificationCode.findUnique({ where: { mobile } }) : null
+  if (row === null || !sameText(row.codeHmac, codeHmac(vault, mobile, code))) throw refuse('CODE_INVALID')
+}
+
+function sameText(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
+}
+
+/** Uses a code up. @throws Refusal CODE_INVALID when another login was faster */
+export async function consumeCode(tx: Tx, vault: Vault, mobile: string, code: string, now: Date): Promise<void> {
+  const { count } = await tx.verificationCode.updateMany({
+    where: { mobile, codeHmac: codeHmac(vault, mobile, code), consumedAt: null },
+    data: { consumedAt: now }
+  })
+  if (count !== 1) throw refuse('CODE_INVALID')
+}
