@@ -70,6 +70,20 @@ test('what changes is seen at once: a draw, a nickname, a receipt', async () => 
   expect(await changed()).toEqual(['/api/user/info', '/api/user/statistics', '/api/photo/statistics'])
 })
 
+test('over a real line a 304 ends where it should: the next answer on it is whole', async () => {
+  const app = await createApp()
+  const diner = await newDiner(app)
+  const address = await app.listen({ port: 0, host: '127.0.0.1' })
+  const headers = { authorization: `Bearer ${diner.access}` }
+  const fetched = (more: Record<string, string> = {}) =>
+    fetch(`${address}/api/user/info`, { headers: { ...headers, ...more } })
+  const first = await fetched()
+  const body = await first.text()
+  const same = await fetched({ 'if-none-match': String(first.headers.get('etag')) })
+  expect([same.status, await same.text()]).toEqual([304, ''])
+  expect(await (await fetched()).text()).toBe(body)
+})
+
 test('another diner’s ETag never stands for one’s own answer', async () => {
   const app = await createApp()
   const [one, two] = [await newDiner(app), await newDiner(app)]

@@ -31,8 +31,7 @@ export default fp(
   async (app) => {
     app.addHook('onSend', async (request, reply, payload) => {
       const { cache } = request.routeOptions.config ?? {}
-      const reads = request.method === 'GET' || request.method === 'HEAD'
-      if (cache === undefined || !reads || reply.statusCode !== 200) {
+      if (cache === undefined || reply.statusCode !== 200) {
         if (request.url.startsWith('/api/') && !reply.hasHeader('cache-control')) {
           reply.header('cache-control', 'no-store')
         }
