@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { expect, test } from 'vitest'
-import { createApp, type Diner, newDiner } from './helpers/app.js'
+import { createApp, type Diner, newDiner, newMerchant } from './helpers/app.js'
+import { newProduct, submit } from './helpers/shop.js'
 import { picture, upload } from './helpers/upload.js'
 
 /** What mini-programs keep, and for how long (spec 12.5.1). */
@@ -9,7 +10,8 @@ const KEPT = {
   '/api/user/statistics': 600,
   '/api/lottery/config': 60,
   '/api/lottery/statistics': 600,
-  '/api/photo/statistics': 600
+  '/api/photo/statistics': 600,
+  '/api/exchange/statistics': 600
 }
 
 const ask = (app: FastifyInstance, diner: Diner, url: string, tag?: string) =>
@@ -52,7 +54,7 @@ test('what changes is seen at once: a draw, a nickname, a receipt', async () => 
     }
     return urls
   }
-  expect(await changed()).toHaveLength(5)
+  expect(await changed()).toHaveLength(6)
   expect(await changed()).toEqual([])
   expect((await diner.post('/api/lottery/draw')).statusCode).toBe(200)
   const afterDraw = ['/api/user/info', '/api/user/statistics', '/api/lottery/config', '/api/lottery/statistics']
@@ -68,6 +70,30 @@ test('what changes is seen at once: a draw, a nickname, a receipt', async () => 
   expect(await changed()).toEqual(['/api/user/info'])
   await upload(app, diner, { bytes: await picture(40, 40) })
   expect(await changed()).toEqual(['/api/user/info', '/api/user/statistics', '/api/photo/statistics'])
+})
+
+test('the shelf is the same for all and kept for 180 s; what is bought or changed is seen at once', async () => {
+  const app = await createApp()
+  const [one, two, merchant] = [await newDiner(app), await newDiner(app), await newMerchant(app)]
+  const productId = await newProduct(app, { isHot: true })
+  const urls = ['products', `products/${productId}`, 'hot-products', 'categories'].map(
+    (path) => `/api/exchange/${path}`
+  )
+  const tags = new Map<string, string>()
+  for (const url of urls) {
+    const first = await ask(app, one, url)
+    expect([url, first.headers['cache-control']]).toEqual([url, 'public, no-cache, max-age=180'])
+    tags.set(url, String(first.headers.etag))
+  }
+  const changed = async () => {
+    const replies = await Promise.all(urls.map((url) => ask(app, two, url, tags.get(url))))
+    return replies.map((reply) => reply.statusCode === 200)
+  }
+  expect(await changed()).toEqual([false, false, false, false])
+  await submit(one, productId)
+  expect(await changed()).toEqual([true, true, true, false])
+  await merchant.put(`/api/merchant/products/${productId}`, { category: '新品' })
+  expect(await changed()).toEqual([true, true, true, true])
 })
 
 test('over a real line a 304 ends where it should: the next answer on it is whole', async () => {

@@ -24,6 +24,8 @@ import {
 import { listCategories, listHotProducts, listProducts, readProduct } from './service.js'
 
 const TAGS = ['exchange']
+/** The same for every diner (spec 12.5.1). */
+const SHELF = { seconds: 180, scope: 'public' } as const
 
 const exchange: FastifyPluginAsyncTypebox = async (app) => {
   const { vault, randomInt, clock } = app
@@ -34,6 +36,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/products',
     {
+      config: { cache: SHELF },
       schema: {
         tags: TAGS,
         summary: 'The shop: filtered, sorted, page by page',
@@ -47,6 +50,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/products/:id',
     {
+      config: { cache: SHELF },
       schema: {
         tags: TAGS,
         summary: 'One product',
@@ -63,6 +67,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/categories',
     {
+      config: { cache: SHELF },
       schema: {
         tags: TAGS,
         summary: 'The categories of what is on the shelf',
@@ -75,6 +80,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/hot-products',
     {
+      config: { cache: SHELF },
       schema: {
         tags: TAGS,
         summary: 'At most ten products that the merchant recommends',
@@ -168,6 +174,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/statistics',
     {
+      config: { cache: { seconds: 600, scope: 'private' } },
       schema: {
         tags: TAGS,
         summary: 'The diner’s exchanges in figures',
