@@ -19,6 +19,7 @@ import photo from './domains/photo/plugin.js'
 import { createLocalBus, type EventBus } from './domains/realtime/bus.js'
 import type { HubLimits } from './domains/realtime/hub.js'
 import realtime from './domains/realtime/plugin.js'
+import { createSharedBus } from './domains/realtime/shared-bus.js'
 import user from './domains/user/plugin.js'
 import voucher from './domains/voucher/plugin.js'
 import wechat from './domains/wechat/plugin.js'
@@ -32,6 +33,7 @@ import janitor from './plugins/janitor.js'
 import rateLimit from './plugins/rate-limit.js'
 import security from './plugins/security.js'
 import validation from './plugins/validation.js'
+import redis from './redis/plugin.js'
 import { failureBody, refuse } from './shared/refusal.js'
 import { createVault, type Vault } from './shared/vault.js'
 import storage from './storage/plugin.js'
@@ -92,15 +94,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.decorate('vault', createVault(config.ENCRYPTION_KEY))
   app.decorate('imageJobs', new ImageJobs())
   app.decorate('sms', options.sms ?? (await openSms(config, app.log)))
+  await app.register(redis)
   await app.register(
     fp(
       async (instance) => {
-        instance.decorate(
-          'bus',
-          createLocalBus((err) => app.log.error({ err }, 'a listener failed'))
-        )
+        const local = createLocalBus((err) => app.log.error({ err }, 'a listener failed'))
+        instance.decorate('bus', instance.redis === undefined ? local : createSharedBus(local, instance.redis, app.log))
       },
-      { name: 'bus' }
+      { name: 'bus', dependencies: ['redis'] }
     )
   )
 

@@ -29,6 +29,9 @@ export const ConfigSchema = Type.Object({
     Type.String({ description: 'mysql://user:password@host:3306/database; unset: embedded MariaDB' })
   ),
   DB_POOL: Type.Integer({ minimum: 1, maximum: 500, default: 20, description: 'database connections of one process' }),
+  REDIS_URL: Type.Optional(
+    Type.String({ format: 'redis-url', description: 'redis://user:password@host:6379/0; unset: one instance alone' })
+  ),
   JWT_SECRET: Type.String({ minLength: 32, description: 'signs the tokens; at least 32 characters' }),
   JWT_EXPIRES_IN: Duration('2h', 'life of an access token'),
   JWT_REFRESH_EXPIRES_IN: Duration('7d', 'life of a refresh token'),
@@ -132,6 +135,7 @@ export const PLACEHOLDERS: ReadonlySet<string> = new Set([
   'your_32_bytes_hex_encryption_key_change_in_production'
 ])
 
+FormatRegistry.Set('redis-url', (text) => URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol))
 FormatRegistry.Set('url', (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))
 
 /** Thrown by {@link loadConfig}; `faults` has a line for each setting that is missing or wrong. */

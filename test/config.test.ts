@@ -41,6 +41,7 @@ test('every fault is named at once', () => {
     JWT_EXPIRES_IN: 'soon',
     BUSINESS_TZ: 'Mars/Olympus',
     DATABASE_URL: 'postgres://u:secret@h/d',
+    REDIS_URL: 'http://u:secret@h:6379',
     RATE_LIMIT: 'maybe',
     ENCRYPTION_KEY: 'short'
   })
@@ -50,6 +51,7 @@ test('every fault is named at once', () => {
     'JWT_EXPIRES_IN',
     'BUSINESS_TZ',
     'DATABASE_URL',
+    'REDIS_URL',
     'RATE_LIMIT',
     'ENCRYPTION_KEY'
   ]) {

@@ -8,6 +8,7 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as mariadb from 'mariadb'
 import { connectionOptions } from '../../src/shared/connection.js'
+import { canRun, findProgram, installByApt } from './apt.js'
 import { Fault, say } from './print.js'
 
 /** A MariaDB server that is ours alone, on a loopback port. */
@@ -33,16 +34,6 @@ const START_ATTEMPTS = 3
 const READY_WITHIN_MS = 120_000
 const STOP_WITHIN_MS = 60_000
 
-/** Debian keeps servers in sbin, which is often not on an ordinary user's PATH. */
-function findProgram(name: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin', '/usr/bin']
-  return folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file))
-}
-
-function canRun(command: string, args: readonly string[]): boolean {
-  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
-}
-
 /**
  * Finds `mariadbd`, or installs it by apt-get: as root, or by sudo where that asks no password.
  * @throws Fault that names the choices, where neither works
@@ -54,7 +45,7 @@ export function provideMariadb(): { server: string; installer: string } {
   }
   const found = find()
   if (found !== undefined) return found
-  installByApt()
+  installByApt('MariaDB', PACKAGES, CHOICES)
   const installed = find()
   if (installed === undefined) throw new Fault(CHOICES)
   return installed
@@ -70,23 +61,8 @@ const CHOICES = `No MariaDB server was found, and it could not be installed here
   3. use a server you have:          DATABASE_URL=mysql://user:password@host:3306/database npm start
                                      (for tests: TEST_DATABASE_URL=… npm test)`
 
-function installByApt(): void {
-  if (!findProgram('apt-get')) throw new Fault(CHOICES)
-  const root = process.getuid?.() === 0
-  if (!root && !canRun('sudo', ['-n', 'true'])) throw new Fault(CHOICES)
-  say(`installing MariaDB (apt-get install ${PACKAGES.join(' ')})`)
-  const apt = (errors: 'ignore' | 'inherit', ...args: string[]) => {
-    const env = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', ...args]
-    const [command = '', ...rest] = root ? env : ['sudo', '-n', ...env]
-    return spawnSync(command, rest, { stdio: ['ignore', 'ignore', errors] }).status === 0
-  }
-  const install = ['install', '-y', '--no-install-recommends', ...PACKAGES]
-  // The package list may be missing or old: then fetch it and try again, and only then show what is wrong.
-  if (apt('ignore', ...install)) return
-  if (!(apt('inherit', 'update') && apt('inherit', ...install))) throw new Fault(CHOICES)
-}
-
-async function freePort(): Promise<number> {
+/** A loopback port that nobody listens on now. */
+export async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer()
     probe.once('error', reject)

@@ -66,12 +66,16 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (_request, reply) => {
-      const [db, storage] = await Promise.all([
+      const link = app.redis
+      const [db, storage, redis] = await Promise.all([
         timed(() => app.db.$queryRaw`SELECT 1`),
-        timed(() => app.storage.check())
+        timed(() => app.storage.check()),
+        link === undefined ? { status: 'disabled' as const } : timed(() => link.check())
       ])
-      // Without its storage the service takes no photographs, and does everything else.
-      const well = storage.status === 'healthy' ? ('healthy' as const) : ('degraded' as const)
+      // Without its storage the service takes no photographs, and does everything else; without Redis each instance
+      // keeps limits and tells events by itself.
+      const well =
+        storage.status === 'healthy' && redis.status !== 'unhealthy' ? ('healthy' as const) : ('degraded' as const)
       const status = db.status === 'healthy' ? well : ('unhealthy' as const)
       if (status === 'unhealthy') reply.code(503)
       return {
@@ -79,7 +83,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
         checks: {
           app: { status: 'healthy' as const, response_time: 0 },
           db,
-          redis: { status: 'disabled' as const },
+          redis,
           storage,
           websocket: { status: 'healthy' as const, response_time: 0 }
         },
@@ -107,4 +111,4 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-export default fp(health, { name: 'health', dependencies: ['database', 'storage'] })
+export default fp(health, { name: 'health', dependencies: ['database', 'storage', 'redis'] })

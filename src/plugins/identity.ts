@@ -91,8 +91,8 @@ declare module 'fastify' {
 
 const ISSUER = 'restaurant-lottery'
 /**
- * How long a session's state is believed. A change made by this process is seen at once, through the bus; one made
- * by another, or in Prisma Studio, within this time (contract section 2 allows 30 s).
+ * How long a session's state is believed. A change that the bus tells of is seen at once; one made in Prisma Studio,
+ * or by another instance while Redis is unset or away, within this time (contract section 2 allows 30 s).
  */
 const BELIEVE_MS = 10_000
 const MAX_SESSIONS = 50_000
@@ -162,6 +162,12 @@ export default fp(
       }
     })
 
+    // What others told while Redis was away was missed: nothing is believed that was known before.
+    app.redis?.onReturn(() => {
+      states.clear()
+      loading.clear()
+    })
+
     function read(token: string, typ: Claims['typ']): Claims | undefined {
       try {
         const claims = app.jwt.verify<Claims>(token)
@@ -212,7 +218,7 @@ export default fp(
       request.claims = token === undefined ? undefined : read(token, 'access')
     })
   },
-  { name: 'identity', dependencies: ['database', 'bus'] }
+  { name: 'identity', dependencies: ['database', 'bus', 'redis'] }
 )
 
 interface SessionRow {

@@ -2,6 +2,7 @@ import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { windowMax } from '../config.js'
+import { sharedLimitStore } from '../redis/limits.js'
 import { refuse } from '../shared/refusal.js'
 
 declare module 'fastify' {
@@ -20,11 +21,15 @@ function clientOf(request: FastifyRequest): string {
   return request.claims === undefined ? `ip:${normalizeIP(request.ip)}` : `user:${request.claims.user_id}`
 }
 
-/** The limits of contract section 2: one a minute by kind of route, and one over 15 minutes for everything. */
+/**
+ * The limits of contract section 2: one a minute by kind of route, and one over 15 minutes for everything. With Redis
+ * they hold for all instances together, and for each by itself while it is away.
+ */
 export default fp(
   async (app) => {
-    const { config } = app
-    await app.register(rateLimit, { global: false, cache: MAX_CLIENTS })
+    const { config, redis } = app
+    const store = redis === undefined ? { cache: MAX_CLIENTS } : { store: sharedLimitStore(redis, MAX_CLIENTS) }
+    await app.register(rateLimit, { global: false, ...store })
     if (!config.RATE_LIMIT) return
 
     const limiter = (name: string, max: number, timeWindow: number) =>
@@ -52,5 +57,5 @@ export default fp(
       }
     })
   },
-  { name: 'rate-limit', dependencies: ['identity'] }
+  { name: 'rate-limit', dependencies: ['identity', 'redis'] }
 )

@@ -1,29 +1,41 @@
 import { connect, createServer, type Socket } from 'node:net'
+import { PassThrough } from 'node:stream'
 
-/** A TCP proxy in front of a database, whose line can be cut and mended. */
-export interface Proxy {
+/** A TCP proxy in front of a database or a Redis, whose line can be cut, slowed and mended. */
+export interface Line {
   readonly url: string
   /** Ends every connection, and refuses new ones. */
   cut(): void
   restore(): void
+  /** Keeps every byte that long on its way to the client; 0 for no time. Order is kept. */
+  delay(ms: number): void
   close(): Promise<void>
 }
 
-export async function createProxy(target: URL): Promise<Proxy> {
+export async function createProxy(target: URL): Promise<Line> {
   const sockets = new Set<Socket>()
   let open = true
+  let delayMs = 0
   const server = createServer((client) => {
     if (!open) {
       client.destroy()
       return
     }
     const upstream = connect(Number(target.port || 3306), target.hostname)
+    const late = new PassThrough()
+    late.pipe(client)
+    let due = 0
+    upstream.on('data', (chunk) => {
+      due = Math.max(due, Date.now() + delayMs)
+      if (due <= Date.now()) late.write(chunk)
+      else setTimeout(() => late.writable && late.write(chunk), due - Date.now() + 1)
+    })
     for (const [from, to] of [
       [client, upstream],
       [upstream, client]
     ] as const) {
       sockets.add(from)
-      from.pipe(to)
+      if (from === client) from.pipe(to)
       from.on('error', () => to.destroy())
       from.on('close', () => {
         sockets.delete(from)
@@ -44,6 +56,9 @@ export async function createProxy(target: URL): Promise<Proxy> {
     cut,
     restore: () => {
       open = true
+    },
+    delay: (ms) => {
+      delayMs = ms
     },
     close: () => {
       cut()

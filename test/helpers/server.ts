@@ -3,16 +3,20 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startPrivateServer } from '../../scripts/lib/mariadb.js'
+import { provideRedis } from './redis-program.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** A server on which test files make their own schemas. */
     serverUrl: string
+    /** What starts a Redis; test files that need one start their own. */
+    redisProgram: string
   }
 }
 
 /** The real database for all test files: the server that TEST_DATABASE_URL names, else a private MariaDB. */
 export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  project.provide('redisProgram', process.env.TEST_REDIS_URL ? '' : provideRedis())
   const given = process.env.TEST_DATABASE_URL
   if (given !== undefined && given !== '') {
     process.stderr.write(`tests run on the server at ${new URL(given).host}\n`)

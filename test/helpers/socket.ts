@@ -34,7 +34,7 @@ export class UpgradeRefused extends Error {
 
 /** Opens a socket on a listening app. @throws UpgradeRefused */
 export async function openSocket(
-  app: FastifyInstance,
+  app: Pick<FastifyInstance, 'server'>,
   token: string | undefined,
   { protocols = [], ...options }: ClientOptions & { protocols?: string[] } = {}
 ): Promise<TestSocket> {

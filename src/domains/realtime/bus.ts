@@ -10,6 +10,8 @@ export type BusEvent =
   | { [Name in PushType]: PushOf<Name> }[PushType]
   /** Its access tokens are void from now on. */
   | { kind: 'session_revoked'; sid: string }
+  /** Newer sockets of their user took their places; ids of connections, on whichever instance they are. */
+  | { kind: 'sockets_replaced'; ids: readonly string[] }
   /** Status or rights of a user are not what they were. */
   | { kind: 'user_changed'; userId: number }
 

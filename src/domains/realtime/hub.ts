@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
 import type { BusEvent } from './bus.js'
@@ -44,7 +45,22 @@ export interface Member {
   readonly expiresAt: number
 }
 
-interface Connection extends Member {
+/** Who keeps count of a user's sockets beyond this process; see {@link SocketRoll}. */
+export interface Roll {
+  enter(place: Place): void
+  leave(place: Place): void
+}
+
+/** A socket as other instances know it. */
+export interface Place {
+  readonly id: string
+  readonly userId: number
+  readonly expiresAt: number
+  /** In milliseconds since 1970, by the clock of its instance. */
+  readonly openedAt: number
+}
+
+interface Connection extends Member, Place {
   isMerchant: boolean
   readonly socket: WebSocket
   lastSeenAt: number
@@ -73,7 +89,8 @@ export class Hub {
 
   constructor(
     readonly limits: HubLimits,
-    private readonly log: FastifyBaseLogger
+    private readonly log: FastifyBaseLogger,
+    private readonly roll?: Roll
   ) {
     this.#heart = setInterval(() => this.#beat(), Math.max(10, limits.pingEveryMs / 6))
     this.#heart.unref()
@@ -81,6 +98,10 @@ export class Hub {
 
   get size(): number {
     return this.#connections.size
+  }
+
+  get places(): Iterable<Place> {
+    return this.#connections
   }
 
   /**
@@ -102,6 +123,8 @@ export class Hub {
     const now = Date.now()
     const connection: Connection = {
       ...member,
+      id: randomUUID(),
+      openedAt: now,
       socket,
       lastSeenAt: now,
       lastPingAt: now,
@@ -119,6 +142,7 @@ export class Hub {
     own.add(connection)
     this.#byUser.set(member.userId, own)
     this.#connections.add(connection)
+    this.roll?.enter(connection)
 
     socket.on('message', (data, isBinary) => this.#hear(connection, isBinary ? '' : data.toString()))
     socket.on('pong', () => {
@@ -132,6 +156,10 @@ export class Hub {
   /** Sends a push to whom it is for, and closes the sockets of a session that ended. */
   deliver(event: BusEvent): void {
     if (event.kind === 'session_revoked') this.closeSession(event.sid, 'unauthorized')
+    if (event.kind === 'sockets_replaced') {
+      for (const connection of this.#connections)
+        if (event.ids.includes(connection.id)) this.#drop(connection, 'replaced')
+    }
     if (event.kind !== 'push') return
     let frame: Buffer | undefined
     for (const connection of this.#audience(event)) {
@@ -238,6 +266,7 @@ export class Hub {
   #forget(connection: Connection): void {
     clearTimeout(connection.expiry)
     if (!this.#connections.delete(connection)) return
+    this.roll?.leave(connection)
     const own = this.#byUser.get(connection.userId)
     own?.delete(connection)
     if (own?.size === 0) this.#byUser.delete(connection.userId)

@@ -10,6 +10,7 @@ import { pushes } from './events.js'
 import { DEFAULT_LIMITS, Hub, type HubLimits } from './hub.js'
 import { MAX_FRAME_BYTES } from './messages.js'
 import { PolicySocket } from './policy-socket.js'
+import { SocketRoll } from './roll.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -41,15 +42,14 @@ It closes with 1001 (shutdown), 1008 (bad frames), 1013 (too slow), 4001 (token 
 disabled), 4008 (silent for a minute), 4009 (replaced by a newer socket).`
 
 const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limits }) => {
-  const hub = new Hub(
-    {
-      ...DEFAULT_LIMITS,
-      maxConnections: app.config.WS_MAX_CONNECTIONS,
-      maxPerUser: app.config.WS_MAX_PER_USER,
-      ...limits
-    },
-    app.log
-  )
+  const allLimits = {
+    ...DEFAULT_LIMITS,
+    maxConnections: app.config.WS_MAX_CONNECTIONS,
+    maxPerUser: app.config.WS_MAX_PER_USER,
+    ...limits
+  }
+  const roll = app.redis && new SocketRoll(app.redis, app.bus, allLimits.maxPerUser)
+  const hub = new Hub(allLimits, app.log, roll)
   app.decorate('hub', hub)
   app.bus.subscribe((event) => hub.deliver(event))
 
@@ -63,12 +63,13 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
   })
 
   // A ban or a new right that no event told of, such as one set in Prisma Studio, is found here.
-  const recheck = setInterval(() => {
-    void recheckSessions().catch((err: unknown) => app.log.error({ err }, 'sockets could not be rechecked'))
-  }, hub.limits.recheckEveryMs)
+  const recheck = setInterval(recheckNow, hub.limits.recheckEveryMs)
   recheck.unref()
   app.addHook('onClose', async () => clearInterval(recheck))
 
+  function recheckNow(): void {
+    recheckSessions().catch((err: unknown) => app.log.error({ err }, 'sockets could not be rechecked'))
+  }
   async function recheckSessions(): Promise<void> {
     const sids = hub.sessions()
     if (sids.length === 0) return
@@ -85,7 +86,12 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
     }
   }
   app.bus.subscribe((event) => {
-    if (event.kind === 'user_changed') void recheckSessions().catch((err: unknown) => app.log.error({ err }))
+    if (event.kind === 'user_changed') recheckNow()
+  })
+  // What others told while Redis was away was missed.
+  app.redis?.onReturn(() => {
+    roll?.reenter(hub.places)
+    recheckNow()
   })
 
   const handshakes = new WeakMap<FastifyRequest, Handshake>()
@@ -126,4 +132,4 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
   })
 }
 
-export default fp(realtime, { name: 'realtime', dependencies: ['bus', 'identity'] })
+export default fp(realtime, { name: 'realtime', dependencies: ['bus', 'identity', 'redis'] })
