@@ -3,6 +3,7 @@ import { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import fp from 'fastify-plugin'
 import * as mariadb from 'mariadb'
 import { Outbox } from '../domains/realtime/bus.js'
+import { logPushes } from '../domains/realtime/event-log.js'
 import { PrismaClient } from '../generated/prisma/client.js'
 import { connectionOptions, SESSION_SQL } from '../shared/connection.js'
 import { isTransient, isUnavailable } from '../shared/database-errors.js'
@@ -10,7 +11,10 @@ import { refuse } from '../shared/refusal.js'
 import type { RawTx, Tx } from '../shared/tx.js'
 import { OutcomeUnknown, rawTx, rollBack } from './raw-tx.js'
 
-/** The work of one transaction. What it puts in the outbox is published after the commit, or never. */
+/**
+ * The work of one transaction. What it puts in the outbox is published after the commit, or never; what of it is for
+ * single users is written to their log by one more statement of the transaction.
+ */
 export type Work<T> = (tx: Tx, outbox: Outbox) => Promise<T>
 
 /** The same, for work that is raw statements alone. */
@@ -90,10 +94,14 @@ export default fp<DatabaseOptions>(
       for (let attempt = 1; ; attempt += 1) {
         const outbox = new Outbox()
         try {
-          const result = await prisma.$transaction((client) => work(client, outbox), {
-            maxWait: WAIT_MS,
-            timeout: RUN_MS
-          })
+          const result = await prisma.$transaction(
+            async (client) => {
+              const done = await work(client, outbox)
+              await logPushes(client, app.vault, outbox.own, app.clock())
+              return done
+            },
+            { maxWait: WAIT_MS, timeout: RUN_MS }
+          )
           outbox.publishTo(app.bus)
           return result
         } catch (err) {

@@ -1,10 +1,11 @@
 import fp from 'fastify-plugin'
+import { sweepEvents } from '../domains/realtime/event-log.js'
 import { expireVouchers } from '../domains/voucher/service.js'
 import { DAY_MS } from '../shared/time.js'
 
 const EVERY_MS = 60 * 60 * 1000
 
-/** Removes, hourly, what is past its time and of no more use: kept answers, codes, ended sessions; expires vouchers. */
+/** Removes, hourly, what is past its time and of no more use: kept answers, codes, ended sessions, pushes. Expires vouchers. */
 export default fp(
   async (app) => {
     async function sweep(): Promise<void> {
@@ -14,6 +15,7 @@ export default fp(
       await app.db.verificationCode.deleteMany({ where: { expiresAt: { lt: new Date(now.getTime() - DAY_MS) } } })
       await app.db.session.deleteMany({ where: past })
       await expireVouchers(app.tx, now)
+      await sweepEvents(app.db, now)
     }
     const timer = setInterval(() => {
       sweep().catch((err: unknown) => app.log.error({ err }, 'the sweep failed'))

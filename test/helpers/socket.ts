@@ -36,10 +36,14 @@ export class UpgradeRefused extends Error {
 export async function openSocket(
   app: Pick<FastifyInstance, 'server'>,
   token: string | undefined,
-  { protocols = [], ...options }: ClientOptions & { protocols?: string[] } = {}
+  { protocols = [], since, ...options }: ClientOptions & { protocols?: string[]; since?: number | string } = {}
 ): Promise<TestSocket> {
   const { port } = app.server.address() as { port: number }
-  const query = token === undefined ? '' : `?token=${token}`
+  const parameters = {
+    ...(token === undefined ? {} : { token }),
+    ...(since === undefined ? {} : { since: String(since) })
+  }
+  const query = `?${new URLSearchParams(parameters)}`
   const ws = new WebSocket(`ws://127.0.0.1:${port}/ws${query}`, protocols, options)
   const socket: TestSocket = {
     ws,

@@ -3,11 +3,25 @@ import type { Payload, PushType } from './events.js'
 /** Who a push is for. */
 export type Audience = { readonly userId: number } | 'merchants' | 'everyone'
 
-type PushOf<Name extends PushType> = { kind: 'push'; audience: Audience; type: Name; data: Payload<Name> }
+/** What one user is told; it goes through the log, see event-log.ts. */
+export interface OwnPush {
+  readonly userId: number
+  readonly type: PushType
+  readonly data: object
+}
+
+type PushOf<Name extends PushType> = {
+  kind: 'push'
+  audience: Exclude<Audience, object>
+  type: Name
+  data: Payload<Name>
+}
 
 /** Something that happened, told to every part of the service that may care, on every instance. */
 export type BusEvent =
   | { [Name in PushType]: PushOf<Name> }[PushType]
+  /** There are new events of these users in the log. */
+  | { kind: 'logged'; userIds: readonly number[] }
   /** Its access tokens are void from now on. */
   | { kind: 'session_revoked'; sid: string }
   /** Newer sockets of their user took their places; ids of connections, on whichever instance they are. */
@@ -15,7 +29,10 @@ export type BusEvent =
   /** Status or rights of a user are not what they were. */
   | { kind: 'user_changed'; userId: number }
 
-/** How instances tell each other what happened. Delivery is in the order of publication. */
+/**
+ * How instances tell each other what happened. Delivery is in the order of publication; what is told while an instance
+ * cannot hear is lost on it, so what must not be lost is in the database, and this only says to look.
+ */
 export interface EventBus {
   publish(event: BusEvent): void
   /** @returns a function that ends the subscription */
@@ -45,8 +62,19 @@ export function createLocalBus(onError: (err: unknown) => void): EventBus {
 /** Collects, within a transaction, what is to be told once it has committed. */
 export class Outbox {
   readonly #events: BusEvent[] = []
+  readonly #own: OwnPush[] = []
 
+  /** What single users are told, in order: the transaction writes it down before it commits. */
+  get own(): readonly OwnPush[] {
+    return this.#own
+  }
+
+  /** To push to one user, the transaction must hold the lock of that user's row: it puts their events in order. */
   push<Name extends PushType>(audience: Audience, type: Name, data: Payload<Name>): void {
+    if (typeof audience === 'object') {
+      this.#own.push({ userId: audience.userId, type, data })
+      return
+    }
     // The union of all pushes is indexed by name; TypeScript cannot see that a generic name picks one of them.
     this.#events.push({ kind: 'push', audience, type, data } as BusEvent)
   }
@@ -56,6 +84,9 @@ export class Outbox {
   }
 
   publishTo(bus: EventBus): void {
+    if (this.#own.length > 0) {
+      bus.publish({ kind: 'logged', userIds: [...new Set(this.#own.map(({ userId }) => userId))] })
+    }
     for (const event of this.#events) bus.publish(event)
   }
 }

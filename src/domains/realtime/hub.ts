@@ -2,39 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
 import type { BusEvent } from './bus.js'
+import type { LoggedEvent, Start } from './event-log.js'
+import { Feed } from './feed.js'
+import { FrameIds, frameBody } from './frames.js'
+import { CLOSE, type CloseReason, type HubLimits } from './limits.js'
 import { nextSubscription, parseMessage, type Subscription } from './messages.js'
-
-export interface HubLimits {
-  readonly maxConnections: number
-  readonly maxPerUser: number
-  readonly pingEveryMs: number
-  readonly silenceMs: number
-  readonly maxUnsentBytes: number
-  readonly maxBadFrames: number
-  /** How often the sessions of open sockets are looked up again; it bounds how long a ban takes (30 s). */
-  readonly recheckEveryMs: number
-}
-
-/** Contract section 10. */
-export const DEFAULT_LIMITS: Omit<HubLimits, 'maxConnections' | 'maxPerUser'> = {
-  pingEveryMs: 30_000,
-  silenceMs: 60_000,
-  maxUnsentBytes: 1024 * 1024,
-  maxBadFrames: 10,
-  recheckEveryMs: 15_000
-}
-
-/** Close codes of contract section 10. */
-export const CLOSE = {
-  shutdown: [1001, 'server is shutting down'],
-  misbehaved: [1008, 'too many bad frames'],
-  slow: [1013, 'too slow: reconnect and resync'],
-  unauthorized: [4001, 'token expired or revoked'],
-  disabled: [4003, 'account disabled'],
-  silent: [4008, 'no sign of life'],
-  replaced: [4009, 'replaced by a newer connection']
-} as const satisfies Record<string, readonly [number, string]>
-export type CloseReason = keyof typeof CLOSE
 
 /** Who holds a socket, and until when. */
 export interface Member {
@@ -63,6 +35,8 @@ export interface Place {
 interface Connection extends Member, Place {
   isMerchant: boolean
   readonly socket: WebSocket
+  readonly ids: FrameIds
+  readonly feed: Feed
   lastSeenAt: number
   lastPingAt: number
   badFrames: number
@@ -84,12 +58,12 @@ export class Hub {
   readonly #byUser = new Map<number, Set<Connection>>()
   readonly #heart: NodeJS.Timeout
   #reserved = 0
-  /** Rises with every frame, across restarts too: microseconds since 1970, or one more than the last. */
-  #lastId = 0
 
   constructor(
     readonly limits: HubLimits,
     private readonly log: FastifyBaseLogger,
+    /** The next events of a user, from the log. */
+    private readonly read: (userId: number, position: number, limit: number) => Promise<LoggedEvent[]>,
     private readonly roll?: Roll
   ) {
     this.#heart = setInterval(() => this.#beat(), Math.max(10, limits.pingEveryMs / 6))
@@ -118,14 +92,25 @@ export class Hub {
     }
   }
 
-  /** Takes a socket in; a user's oldest goes when they have too many. Attaches all listeners before it returns. */
-  admit(socket: WebSocket, member: Member): void {
+  /**
+   * Takes a socket in; a user's oldest goes when they have too many. Attaches all listeners before it returns. After
+   * the greeting it is sent what its user was told since `start`, and goes live without a gap.
+   * @param since the id of the last frame that the client has, should it have said so
+   */
+  admit(socket: WebSocket, member: Member, start: Start, since?: number): void {
     const now = Date.now()
     const connection: Connection = {
       ...member,
       id: randomUUID(),
       openedAt: now,
       socket,
+      ids: new FrameIds(start.position, since),
+      feed: new Feed(start.position, {
+        read: (position, limit) => this.read(member.userId, position, limit),
+        send: (event) => this.#sendOwn(connection, event),
+        isOpen: () => this.#connections.has(connection),
+        onError: (err) => this.log.error({ err }, 'the log of pushes could not be read: trying again')
+      }),
       lastSeenAt: now,
       lastPingAt: now,
       badFrames: 0,
@@ -150,7 +135,9 @@ export class Hub {
     })
     socket.on('close', () => this.#forget(connection))
     socket.on('error', (err) => this.log.debug({ err }, 'socket error'))
-    this.#send(connection, 'connected', { message: '连接成功', server_time: new Date().toISOString() })
+    const resumed = start.resumed === undefined ? {} : { resumed: start.resumed }
+    this.#send(connection, 'connected', { message: '连接成功', server_time: new Date().toISOString(), ...resumed })
+    connection.feed.ring()
   }
 
   /** Sends a push to whom it is for, and closes the sockets of a session that ended. */
@@ -160,18 +147,31 @@ export class Hub {
       for (const connection of this.#connections)
         if (event.ids.includes(connection.id)) this.#drop(connection, 'replaced')
     }
+    if (event.kind === 'logged') for (const userId of event.userIds) this.#ring(userId)
     if (event.kind !== 'push') return
-    let frame: Buffer | undefined
+    let body: string | undefined
     for (const connection of this.#audience(event)) {
       if (event.type === 'stock_update' && !wants(connection, event.data.product_id)) continue
-      frame ??= this.#frame(event.type, event.data)
-      this.#write(connection, frame)
+      body ??= frameBody(event.type, JSON.stringify(event.data), new Date())
+      this.#write(connection, body, connection.ids.other())
     }
   }
 
   /** The sessions that have a socket open here. */
   sessions(): string[] {
     return [...new Set([...this.#connections].map((connection) => connection.sid))]
+  }
+
+  /** The users that have a socket open here. */
+  users(): number[] {
+    return [...this.#byUser.keys()]
+  }
+
+  /** Rings where a user has later events than were sent: the bell for them was missed. */
+  catchUp(newest: ReadonlyMap<number, number>): void {
+    for (const [userId, id] of newest) {
+      for (const { feed } of this.#byUser.get(userId) ?? []) if (feed.position < id) feed.ring()
+    }
   }
 
   closeSession(sid: string, reason: CloseReason): void {
@@ -190,8 +190,11 @@ export class Hub {
 
   #audience(event: Extract<BusEvent, { kind: 'push' }>): Iterable<Connection> {
     if (event.audience === 'everyone') return this.#connections
-    if (event.audience === 'merchants') return [...this.#connections].filter((connection) => connection.isMerchant)
-    return this.#byUser.get(event.audience.userId) ?? []
+    return [...this.#connections].filter((connection) => connection.isMerchant)
+  }
+
+  #ring(userId: number): void {
+    for (const { feed } of this.#byUser.get(userId) ?? []) feed.ring()
   }
 
   #hear(connection: Connection, text: string): void {
@@ -217,20 +220,23 @@ export class Hub {
   }
 
   #send(connection: Connection, type: string, data: object): void {
-    this.#write(connection, this.#frame(type, data))
+    this.#write(connection, frameBody(type, JSON.stringify(data), new Date()), connection.ids.other())
   }
 
-  #frame(type: string, data: object): Buffer {
-    const now = new Date()
-    this.#lastId = Math.max(this.#lastId + 1, now.getTime() * 1000)
-    return Buffer.from(JSON.stringify({ type, data, timestamp: now.toISOString(), id: this.#lastId }))
+  #sendOwn(connection: Connection, { id, type, data, at }: LoggedEvent & { readonly data: string }): Promise<void> {
+    return new Promise((resolve) =>
+      this.#write(connection, frameBody(type, data, at), connection.ids.own(id), () => resolve())
+    )
   }
 
-  #write(connection: Connection, frame: Buffer): void {
+  #write(connection: Connection, body: string, id: number, onSent: () => void = () => {}): void {
     const { socket } = connection
-    if (socket.readyState !== WebSocket.OPEN) return
-    if (socket.bufferedAmount > this.limits.maxUnsentBytes) this.#drop(connection, 'slow')
-    else socket.send(frame, { binary: false })
+    if (socket.readyState !== WebSocket.OPEN) onSent()
+    else if (socket.bufferedAmount <= this.limits.maxUnsentBytes) socket.send(`${body}${id}}`, onSent)
+    else {
+      this.#drop(connection, 'slow')
+      onSent()
+    }
   }
 
   #beat(): void {

@@ -6,8 +6,11 @@ import fp from 'fastify-plugin'
 import { bearerToken, type SignedIn } from '../../plugins/identity.js'
 import { refuse } from '../../shared/refusal.js'
 import { failures } from '../../shared/schemas.js'
+import { eventsAfter, newestIds, type Start, startOf } from './event-log.js'
 import { pushes } from './events.js'
-import { DEFAULT_LIMITS, Hub, type HubLimits } from './hub.js'
+import { eventOf } from './frames.js'
+import { Hub } from './hub.js'
+import { DEFAULT_LIMITS, type HubLimits } from './limits.js'
 import { MAX_FRAME_BYTES } from './messages.js'
 import { PolicySocket } from './policy-socket.js'
 import { SocketRoll } from './roll.js'
@@ -28,9 +31,17 @@ const RETRY_AFTER_SECONDS = 5
 interface Handshake {
   readonly who: SignedIn
   readonly release: () => void
+  readonly start: Start
+  readonly since: number | undefined
 }
 
-const description = `A WebSocket. Frames are \`{type, data, timestamp, id}\`.
+const description = `A WebSocket. Frames are \`{type, data, timestamp, id}\`; ids rise on each connection.
+
+After a lost connection, \`/ws?token=…&since=ID\` with the \`id\` of the last frame, whichever it was, sends what its user
+was told meanwhile (\`lottery_result\`, \`points_update\`, \`review_result\`, \`system_notice\` to them alone), in order and
+each once, and then goes live. Such an event has the same id on every connection. It is kept for 24 hours; \`since=0\`
+asks for all of them. \`connected\` then has \`resumed\`: false when some may be gone, and the client should fetch its
+state anew. \`stock_update\` and \`new_review\` are not sent again.
 
 From the server: \`connected\`, \`pong\`, \`subscribed\`, \`error\`, and the pushes ${Object.keys(pushes)
   .map((name) => `\`${name}\``)
@@ -49,7 +60,9 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
     ...limits
   }
   const roll = app.redis && new SocketRoll(app.redis, app.bus, allLimits.maxPerUser)
-  const hub = new Hub(allLimits, app.log, roll)
+  const read = (userId: number, position: number, limit: number) =>
+    eventsAfter(app.db, app.vault, { userId, position, limit, now: app.clock() })
+  const hub = new Hub(allLimits, app.log, read, roll)
   app.decorate('hub', hub)
   app.bus.subscribe((event) => hub.deliver(event))
 
@@ -62,7 +75,8 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
     }
   })
 
-  // A ban or a new right that no event told of, such as one set in Prisma Studio, is found here.
+  // A ban or a new right that no event told of, such as one set in Prisma Studio, is found here; so is a push that
+  // another instance made while Redis was away, or just before it was killed.
   const recheck = setInterval(recheckNow, hub.limits.recheckEveryMs)
   recheck.unref()
   app.addHook('onClose', async () => clearInterval(recheck))
@@ -73,6 +87,7 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
   async function recheckSessions(): Promise<void> {
     const sids = hub.sessions()
     if (sids.length === 0) return
+    hub.catchUp(await newestIds(app.db, hub.users()))
     const rows = await app.db.session.findMany({
       where: { sid: { in: sids } },
       select: { sid: true, revokedAt: true, user: { select: { status: true, isMerchant: true, deletedAt: true } } }
@@ -106,6 +121,9 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
       querystring: Type.Object({
         token: Type.Optional(
           Type.String({ maxLength: 4096, description: 'access token; an Authorization header serves too' })
+        ),
+        since: Type.Optional(
+          Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'id of the last frame received' })
         )
       }),
       response: failures('VALIDATION_FAILED', 'TOKEN_MISSING', 'TOKEN_INVALID', 'ACCOUNT_DISABLED', 'OVERLOADED')
@@ -117,7 +135,14 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
       const release = hub.reserve()
       if (release === undefined) throw refuse('OVERLOADED', undefined, RETRY_AFTER_SECONDS)
       request.raw.socket.once('close', release)
-      handshakes.set(request, { who, release })
+      // Before the upgrade too: a client that is let in hears of whatever happens from then on.
+      const { since } = request.query
+      const event = since === undefined ? undefined : eventOf(since)
+      const start = await startOf(app.db, who.userId, event, app.clock()).catch((err: unknown) => {
+        release()
+        throw err
+      })
+      handshakes.set(request, { who, release, start, since })
     },
     handler: async () => {
       throw refuse('VALIDATION_FAILED', [{ field: 'upgrade', message: 'this is a WebSocket: send an upgrade' }])
@@ -127,7 +152,8 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
       if (handshake === undefined) return socket.close()
       handshake.release()
       const { userId, sid, isMerchant, expiresAt } = handshake.who
-      hub.admit(socket, { userId, sid, isMerchant, expiresAt: expiresAt * 1000 })
+      const { start, since } = handshake
+      hub.admit(socket, { userId, sid, isMerchant, expiresAt: expiresAt * 1000 }, start, since)
     }
   })
 }

@@ -30,7 +30,13 @@ function isEvent(told: unknown): told is BusEvent {
   const { kind, ...event } = (told ?? {}) as Record<string, unknown>
   switch (kind) {
     case 'push':
-      return isAudience(event.audience) && Object.hasOwn(pushes, String(event.type)) && isObject(event.data)
+      return (
+        ['merchants', 'everyone'].includes(String(event.audience)) &&
+        Object.hasOwn(pushes, String(event.type)) &&
+        isObject(event.data)
+      )
+    case 'logged':
+      return Array.isArray(event.userIds)
     case 'session_revoked':
       return typeof event.sid === 'string'
     case 'sockets_replaced':
@@ -43,6 +49,3 @@ function isEvent(told: unknown): told is BusEvent {
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
-
-const isAudience = (value: unknown) =>
-  value === 'merchants' || value === 'everyone' || (isObject(value) && Number.isInteger(value.userId))
