@@ -22,6 +22,19 @@ const tables = async (userId: number) => {
   return Object.fromEntries(Object.entries(counts ?? {}).map(([name, count]) => [name, Number(count)]))
 }
 
+test('a draw waits for nobody else, however few diners there are', async () => {
+  const app = await createApp()
+  const [diner, other] = [await newDiner(app), await newDiner(app)]
+  await app.tx(async (tx) => {
+    await tx.$queryRaw`SELECT user_id FROM users WHERE user_id = ${other.userId} FOR UPDATE`
+    await tx.$queryRaw`SELECT user_id FROM lottery_pity WHERE user_id = ${other.userId} FOR UPDATE`
+    const start = Date.now()
+    expect((await draw(diner)).statusCode).toBe(200)
+    // A lock that is waited for is given up after 8 seconds.
+    expect(Date.now() - start).toBeLessThan(7000)
+  })
+})
+
 test('of 100 draws at once with points for 7, exactly 7 are made', async () => {
   const app = await createApp()
   const diner = await newDiner(app, { points: 750 })

@@ -91,7 +91,7 @@ export async function takeStock(tx: RawTx, decided: readonly DecidedOrder[]): Pr
         UPDATE JSON_TABLE(${json}, '$[*]' COLUMNS (
           id INT PATH '$.id', price INT PATH '$.price', taken INT PATH '$.taken'
         )) AS j
-        STRAIGHT_JOIN commodity_pool AS c ON c.commodity_id = j.id AND c.stock >= j.taken
+        STRAIGHT_JOIN commodity_pool AS c FORCE INDEX (PRIMARY) ON c.commodity_id = j.id AND c.stock >= j.taken
           AND c.exchange_points = j.price AND c.status = 'available' AND c.deleted_at IS NULL
         SET c.stock = c.stock - j.taken, c.sales_count = c.sales_count + j.taken`,
       check: (matched) => {

@@ -105,7 +105,7 @@ function pityAlongside(decided: readonly Decided[], now: Date): Alongside {
     fieldsOf: (userId) => fields.get(userId) ?? {},
     columns: Prisma.sql`, pity_count INT PATH '$.count', triggered INT PATH '$.triggered',
       today DATE PATH '$.today', today_count INT PATH '$.todayCount'`,
-    join: Prisma.sql`STRAIGHT_JOIN lottery_pity AS p ON p.user_id = j.user_id`,
+    join: Prisma.sql`STRAIGHT_JOIN lottery_pity AS p FORCE INDEX (PRIMARY) ON p.user_id = j.user_id`,
     set: Prisma.sql`, p.current_count = j.pity_count, p.pity_triggered_count = j.triggered,
       p.last_draw_time = ${sqlTime(now)}, p.draw_day = j.today, p.day_count = j.today_count`
   }

@@ -94,7 +94,8 @@ export interface Alongside {
 
 /**
  * Writes what the accounts have noted: the balances in one statement, the ledger rows in another, however many there
- * are. The caller holds the row locks; should a balance not be what was read under them, nothing is kept.
+ * are. The caller holds the row locks; should a balance not be what was read under them, nothing is kept. The index is
+ * forced: a small table would be read whole, and wait for the locks of users who have nothing to do with this.
  */
 export async function post(tx: RawTx, accounts: readonly Account[], now: Date): Promise<void> {
   await writeAll(tx, posting(accounts, now))
@@ -115,7 +116,7 @@ export function posting(accounts: readonly Account[], now: Date, alongside?: Alo
       user_id INT PATH '$.userId', opening INT PATH '$.opening', points INT PATH '$.change'
       ${alongside?.columns ?? Prisma.empty}
     )) AS j
-    STRAIGHT_JOIN users AS u ON u.user_id = j.user_id AND u.total_points = j.opening
+    STRAIGHT_JOIN users AS u FORCE INDEX (PRIMARY) ON u.user_id = j.user_id AND u.total_points = j.opening
     ${alongside?.join ?? Prisma.empty}
     SET u.total_points = u.total_points + j.points${alongside?.set ?? Prisma.empty}`
   const expected = moved.length * (alongside === undefined ? 1 : 2)
