@@ -132,6 +132,8 @@ switch (task) {
     break
   case 'test':
     prepare()
+    // Some tests start the compiled service; two of them must not compile it at the same time.
+    build()
     run(binary('vitest'), ['run', ...process.argv.slice(3)])
     break
   case 'start':

@@ -26,6 +26,7 @@ import wechat from './domains/wechat/plugin.js'
 import cache from './plugins/cache.js'
 import database from './plugins/database.js'
 import docs from './plugins/docs.js'
+import drain from './plugins/drain.js'
 import errors, { sendRefusal, toRefusal } from './plugins/errors.js'
 import health from './plugins/health.js'
 import identity, { access } from './plugins/identity.js'
@@ -78,6 +79,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     bodyLimit: config.BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: trustProxy(config),
+    // What still comes in on an open connection while the service stops is answered, and is the last on it.
+    return503OnClosing: false,
     genReqId: (request) => {
       const given = request.headers['x-request-id']
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : uuid()
@@ -107,6 +110,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
   // What every request passes, in this order.
   await app.register(errors)
+  await app.register(drain)
   await app.register(security)
   await app.register(validation)
   await app.register(database, {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { type AppOptions, buildApp } from './app.js'
 import { createLogger } from './logger.js'
@@ -7,16 +8,27 @@ export interface Service {
   readonly app: FastifyInstance
   /** Such as `http://127.0.0.1:3000`. */
   readonly address: string
-  /** Stops accepting, closes sockets with 1001, finishes what runs, disconnects; gives up after ten seconds. */
+  /**
+   * Says that it is not ready, stops accepting, closes sockets with 1001, finishes what runs, disconnects; gives up
+   * after ten seconds.
+   */
   stop(): Promise<void>
 }
 
 /** How long requests have to finish before their connections are cut, and how long all of it may take. */
 const FINISH_WITHIN_MS = 8000
 const STOP_WITHIN_MS = 10_000
+/** How long, in production, a load balancer has to see that this instance is not ready, before it refuses. */
+const NOTICE_MS = 2000
 
-/** Builds the service and listens. */
-export async function serve(config: AppOptions['config']): Promise<Service> {
+/**
+ * Builds the service and listens.
+ * @param noticeMs how long a stopping service goes on accepting; unset: two seconds in production, else none
+ */
+export async function serve(
+  config: AppOptions['config'],
+  noticeMs = config.NODE_ENV === 'production' ? NOTICE_MS : 0
+): Promise<Service> {
   const app = await buildApp({ config, logger: createLogger(config) })
   const address = await app.listen({ host: config.HOST, port: config.PORT }).catch(async (err: unknown) => {
     // Its database connections would keep the process alive.
@@ -36,6 +48,8 @@ export async function serve(config: AppOptions['config']): Promise<Service> {
           resolve()
         }, STOP_WITHIN_MS)
       })
+      app.drain.start()
+      await pause(noticeMs)
       await Promise.race([app.close(), limit])
       clearTimeout(cut)
       clearTimeout(timer)

@@ -103,6 +103,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
       schema: { tags: TAGS, summary: 'The service can take requests', response: { 200: Alive, 503: Alive } }
     },
     async (_request, reply) => {
+      if (app.drain.isOn) return reply.code(503).send({ status: 'stopping' })
       const db = await timed(() => app.db.$queryRaw`SELECT 1`)
       if (db.status === 'healthy') return { status: 'ready' }
       reply.code(503)
@@ -111,4 +112,4 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-export default fp(health, { name: 'health', dependencies: ['database', 'storage', 'redis'] })
+export default fp(health, { name: 'health', dependencies: ['database', 'storage', 'redis', 'drain'] })

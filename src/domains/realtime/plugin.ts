@@ -132,7 +132,7 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
     preHandler: async (request) => {
       const token = request.query.token || bearerToken(request)
       const who = await app.identity.authenticate(token)
-      const release = hub.reserve()
+      const release = app.drain.isOn ? undefined : hub.reserve()
       if (release === undefined) throw refuse('OVERLOADED', undefined, RETRY_AFTER_SECONDS)
       request.raw.socket.once('close', release)
       // Before the upgrade too: a client that is let in hears of whatever happens from then on.
@@ -158,4 +158,4 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
   })
 }
 
-export default fp(realtime, { name: 'realtime', dependencies: ['bus', 'identity', 'redis'] })
+export default fp(realtime, { name: 'realtime', dependencies: ['bus', 'identity', 'redis', 'drain'] })
