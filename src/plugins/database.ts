@@ -97,7 +97,7 @@ export default fp<DatabaseOptions>(
           const result = await prisma.$transaction(
             async (client) => {
               const done = await work(client, outbox)
-              await logPushes(client, app.vault, outbox.own, app.clock())
+              await logPushes(client, app.vault, outbox.takeUnlogged(), app.clock())
               return done
             },
             { maxWait: WAIT_MS, timeout: RUN_MS }
@@ -133,7 +133,9 @@ export default fp<DatabaseOptions>(
       try {
         const begun = connection.query('BEGIN')
         begun.catch(() => {})
-        const result = await work(rawTx(connection), outbox)
+        const tx = rawTx(connection)
+        const result = await work(tx, outbox)
+        await logPushes(tx, app.vault, outbox.takeUnlogged(), app.clock())
         await begun
         committing = true
         await connection.query('COMMIT')

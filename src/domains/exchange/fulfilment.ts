@@ -4,6 +4,7 @@ import type { Db, Tx } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { type Actor, recordAct } from '../audit/service.js'
 import type { Outbox } from '../realtime/bus.js'
+import { lockUser } from '../user/ledger.js'
 import { PERSON_COLUMNS, toPerson } from '../user/schemas.js'
 import type { MerchantOrder, MerchantOrdersQuery } from './merchant-schemas.js'
 import { deliveryOf, notice, type OrderRow, pageOfOrders, takeStep, toOrder } from './orders.js'
@@ -54,6 +55,7 @@ export async function advanceOrder(
   now: Date
 ): Promise<MerchantOrder> {
   const row = await takeStep(tx, orderId, step, now)
+  await lockUser(tx, row.userId)
   if (step === 'complete') {
     const used = { status: 'used', usedAt: now, usedBy: actor.userId } as const
     await tx.voucher.updateMany({ where: { orderId, status: 'unused' }, data: used })

@@ -3,6 +3,8 @@ import { Prisma } from '../../generated/prisma/client.js'
 import { inList, jsonRows, padded, sqlTime } from '../../shared/sql.js'
 import { type RawTx, writeAll } from '../../shared/tx.js'
 import { keepingAnswers, type StoredAnswer } from '../idempotency/service.js'
+import type { OwnPush } from '../realtime/bus.js'
+import { loggingPushes } from '../realtime/event-log.js'
 import { posting } from '../user/ledger.js'
 import { issuing } from '../voucher/service.js'
 import type { Submitted } from './schemas.js'
@@ -111,6 +113,7 @@ export async function writeOrders(
   tx: RawTx,
   { vault, voucherDays }: Pick<OrderTools, 'vault' | 'voucherDays'>,
   decided: readonly DecidedOrder[],
+  pushes: readonly OwnPush[],
   now: Date
 ): Promise<Map<string, Submitted>> {
   await writeAll(tx, [{ statement: orderRows(vault, decided, now) }])
@@ -138,7 +141,8 @@ export async function writeOrders(
       now
     ),
     ...issuing(vault, vouchers, now, voucherDays),
-    ...keepingAnswers(vault, keep, now)
+    ...keepingAnswers(vault, keep, now),
+    ...loggingPushes(vault, pushes, now)
   ])
   return answers
 }

@@ -81,7 +81,6 @@ export async function submitAll(
   const decided = answers.filter((answer): answer is DecidedOrder => 'orderNo' in answer)
   if (decided.length === 0) return answers as OrderAnswer[]
   const stocks = await takeStock(tx, decided)
-  const written = await writeOrders(tx, tools, decided, now)
   for (const { offer, taken, stock } of stocks) {
     outbox.push('everyone', 'stock_update', stockUpdate(offer.commodity_id, offer.name, stock, -taken, 'exchange', now))
   }
@@ -89,6 +88,7 @@ export async function submitAll(
     const { userId } = request
     outbox.push({ userId }, 'points_update', pointsUpdate(userId, account.balance, -totalPoints, 'exchange', now))
   }
+  const written = await writeOrders(tx, tools, decided, outbox.takeUnlogged(), now)
   return answers.map((answer) => {
     if (!('orderNo' in answer)) return answer
     const order = written.get(answer.orderNo)

@@ -69,8 +69,8 @@ export async function drawAll(
     }
   })
   const decided = answers.filter((answer): answer is Decided => 'drawId' in answer)
-  if (decided.length > 0) await writeDraws(tx, tools, decided, now)
   for (const one of decided) tell(outbox, now, one)
+  if (decided.length > 0) await writeDraws(tx, tools, decided, outbox.takeUnlogged(), now)
   return answers.map((answer) => ('drawId' in answer ? { draw: answer.draw, replayed: false } : answer))
 }
 

@@ -3,6 +3,8 @@ import { Prisma } from '../../generated/prisma/client.js'
 import { inList, jsonRows, padded, sqlTime } from '../../shared/sql.js'
 import { type RawTx, type Write, writeAll } from '../../shared/tx.js'
 import { keepingAnswers, type StoredAnswer } from '../idempotency/service.js'
+import type { OwnPush } from '../realtime/bus.js'
+import { loggingPushes } from '../realtime/event-log.js'
 import { type Account, type Alongside, posting } from '../user/ledger.js'
 import { issuing, type NewVoucher } from '../voucher/service.js'
 import type { DrawRequest, DrawTools } from './draw.js'
@@ -78,6 +80,7 @@ export async function writeDraws(
   tx: RawTx,
   { vault, voucherDays }: Pick<DrawTools, 'vault' | 'voucherDays'>,
   decided: readonly Decided[],
+  pushes: readonly OwnPush[],
   now: Date
 ): Promise<void> {
   const accounts = decided.map(({ account }) => account)
@@ -90,7 +93,8 @@ export async function writeDraws(
     drawRows(decided, now),
     recordRows(decided, now),
     ...issuing(vault, vouchers, now, voucherDays),
-    ...keepingAnswers(vault, answers, now)
+    ...keepingAnswers(vault, answers, now),
+    ...loggingPushes(vault, pushes, now)
   ])
 }
 

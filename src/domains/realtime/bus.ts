@@ -63,10 +63,16 @@ export function createLocalBus(onError: (err: unknown) => void): EventBus {
 export class Outbox {
   readonly #events: BusEvent[] = []
   readonly #own: OwnPush[] = []
+  #logged = 0
 
-  /** What single users are told, in order: the transaction writes it down before it commits. */
-  get own(): readonly OwnPush[] {
-    return this.#own
+  /**
+   * What single users are told and is not written down yet, in order: the transaction does so before it commits.
+   * Whoever takes it writes it.
+   */
+  takeUnlogged(): readonly OwnPush[] {
+    const unlogged = this.#own.slice(this.#logged)
+    this.#logged = this.#own.length
+    return unlogged
   }
 
   /** To push to one user, the transaction must hold the lock of that user's row: it puts their events in order. */

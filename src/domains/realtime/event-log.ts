@@ -1,6 +1,7 @@
+import { Prisma } from '../../generated/prisma/client.js'
 import { jsonRows, sqlTime } from '../../shared/sql.js'
 import { DAY_MS } from '../../shared/time.js'
-import type { Db, Tx } from '../../shared/tx.js'
+import { type Db, type RawTx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import type { OwnPush } from './bus.js'
 
@@ -29,16 +30,22 @@ const SWEEP_ROWS = 1000
  * these users' rows, so that of two for one user the second gets its ids once the first has committed: whoever has
  * read an id of a user has read, or could have read, all lower ones. Encrypted, since results hold voucher codes.
  */
-export async function logPushes(tx: Tx, vault: Vault, pushes: readonly OwnPush[], now: Date): Promise<void> {
-  if (pushes.length === 0) return
+export async function logPushes(tx: RawTx, vault: Vault, pushes: readonly OwnPush[], now: Date): Promise<void> {
+  await writeAll(tx, loggingPushes(vault, pushes, now))
+}
+
+/** The write of {@link logPushes}, for a transaction that sends it with others; none where nobody is told. */
+export function loggingPushes(vault: Vault, pushes: readonly OwnPush[], now: Date): Write[] {
+  if (pushes.length === 0) return []
   const rows = pushes.map(({ userId, type, data }) => ({ userId, type, data: vault.encrypt(JSON.stringify(data)) }))
-  await tx.$executeRaw`
+  const statement = Prisma.sql`
     INSERT INTO push_events (user_id, type, data, created_at)
     SELECT j.user_id, j.type, j.data, ${sqlTime(now)}
     FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
       n FOR ORDINALITY, user_id INT PATH '$.userId', type VARCHAR(30) PATH '$.type', data MEDIUMTEXT PATH '$.data'
     )) AS j
     ORDER BY j.n`
+  return [{ statement }]
 }
 
 /**

@@ -80,6 +80,14 @@ export async function openAccount(tx: Tx, userId: number): Promise<Account> {
   return new Account(userId, row.total_points)
 }
 
+/**
+ * Locks a user's row where no points move: whoever tells a user something holds it, so that what they are told has an
+ * order. A user who was deleted is told nothing, and locked all the same.
+ */
+export async function lockUser(tx: RawTx, userId: number): Promise<void> {
+  await tx.$queryRaw`SELECT user_id FROM users WHERE user_id = ${userId} FOR UPDATE`
+}
+
 /** Another update of rows that belong to the same users, to be done by the statement that writes the balances. */
 export interface Alongside {
   /** What it needs to know of a user, in fields of other names than those of a balance. */

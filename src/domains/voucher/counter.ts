@@ -5,6 +5,7 @@ import { type Actor, recordAct } from '../audit/service.js'
 import { takeStep } from '../exchange/orders.js'
 import { allows } from '../exchange/rules.js'
 import type { Outbox } from '../realtime/bus.js'
+import { lockUser } from '../user/ledger.js'
 import { PERSON_COLUMNS, toPerson } from '../user/schemas.js'
 import { normalCode } from './rules.js'
 import type { CounterVoucher, VoucherStatus } from './schemas.js'
@@ -63,8 +64,8 @@ export async function lookUpVoucher(db: Db, vault: Vault, code: string, now: Dat
 }
 
 /**
- * Redeems a voucher, once, whoever races; that of an order completes the order. Locks the order, then the voucher, as
- * a cancellation does. Audited, and told to the diner.
+ * Redeems a voucher, once, whoever races; that of an order completes the order. Locks the order, its diner and the
+ * voucher, in the order in which a cancellation does. Audited, and told to the diner.
  * @throws Refusal VOUCHER_NOT_FOUND or VOUCHER_NOT_USABLE
  */
 export async function redeemVoucher(
@@ -77,6 +78,7 @@ export async function redeemVoucher(
 ): Promise<CounterVoucher> {
   const { voucherId, orderId, userId, title } = await findVoucher(tx, vault, code)
   if (orderId !== null) await tx.$queryRaw`SELECT order_id FROM exchange_orders WHERE order_id = ${orderId} FOR UPDATE`
+  await lockUser(tx, userId)
   const { count } = await tx.voucher.updateMany({
     where: { voucherId, status: 'unused', expiresAt: { gt: now } },
     data: { status: 'used', usedAt: now, usedBy: actor.userId }
