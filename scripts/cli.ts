@@ -9,6 +9,7 @@ const tasks: Record<string, () => Promise<{ main(args: string[]): Promise<void> 
   'storage-sweep': () => import('./storage-sweep.js'),
   'admin-create': () => import('./admin-create.js'),
   studio: () => import('./studio.js'),
+  bench: () => import('./bench/index.js'),
   'bench-receipts': () => import('./bench/receipts.js')
 }
 

@@ -143,6 +143,7 @@ switch (task) {
   case 'storage-sweep':
   case 'admin-create':
   case 'studio':
+  case 'bench':
   case 'bench-receipts':
     Object.assign(process.env, task === 'studio' ? prismaEnv : {})
     await script(task)

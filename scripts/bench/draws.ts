@@ -1,0 +1,118 @@
+import { buildApp } from '../../src/app.js'
+import { createDrawEngine } from '../../src/domains/lottery/engine.js'
+import { RuleBook } from '../../src/domains/lottery/versions.js'
+import type { Drawer } from './baselines/baseline.js'
+import { driverDrawer } from './baselines/driver.js'
+import { prismaDrawer } from './baselines/prisma.js'
+import { procedureDrawer } from './baselines/procedure.js'
+import type { BenchOptions } from './index.js'
+import { barChart } from './lib/chart.js'
+import { type Contender, measure, type Result, ratio } from './lib/harness.js'
+import { Meter } from './lib/meter.js'
+import { type Bar, figure, printBars, printTable, startSteps, writeChart, writeResults } from './lib/report.js'
+import { makeDiners, type World } from './lib/world.js'
+
+const LEVELS = [1, 16, 64, 256]
+const DINERS = 2000
+/** What the baselines do best with here: more connections than this make none of them faster. */
+const POOL = 64
+
+/**
+ * Single draws, through this engine and as three baselines make them, over the same schema with the same durability.
+ * @returns the bars of the engine
+ */
+export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]> {
+  const app = await buildApp({ config: world.config })
+  await app.ready()
+  const meter = await Meter.open(world.config.DATABASE_URL)
+  const ruleBook = new RuleBook()
+  const { rules, version } = await ruleBook.current(app.db)
+  const { vault, randomInt, clock } = app
+  const tools = { ruleBook, vault, randomInt, clock, timeZone: 'Asia/Shanghai', voucherDays: 30 }
+  const engine = createDrawEngine(app.fastTx, tools)
+  const options = { url: world.config.DATABASE_URL, poolSize: POOL, rules, version, vault }
+  const drawers: Record<string, Drawer> = {
+    engine: {
+      async draw(userId) {
+        const answer = await engine.draw({ userId, type: 'single' })
+        if ('refusal' in answer) throw answer.refusal
+      },
+      close: () => engine.close()
+    },
+    procedure: await procedureDrawer(options),
+    driver: driverDrawer(options),
+    prisma: prismaDrawer(options)
+  }
+  const contenders: Contender[] = []
+  for (const [name, drawer] of Object.entries(drawers)) {
+    const { first } = await makeDiners(world, DINERS)
+    contenders.push({ name, work: (n) => drawer.draw(first + (n % DINERS)) })
+  }
+
+  const results: Result[] = []
+  const [rounds, sliceMs] = quick ? [2, 400] : [5, 1000]
+  const bar = startSteps('draws', LEVELS.length * (rounds + 1) * contenders.length)
+  for (const inFlight of LEVELS) {
+    results.push(...(await measure({ contenders, inFlight, rounds, sliceMs, meter, tick: bar.step })))
+  }
+  bar.stop()
+  for (const drawer of Object.values(drawers)) await drawer.close()
+  await meter.close()
+  await app.close()
+
+  const find = (name: string, inFlight: number) => {
+    const found = results.find((result) => result.name === name && result.inFlight === inFlight)
+    if (found === undefined) throw new Error(`${name} was not measured at ${inFlight}`)
+    return found
+  }
+  printTable(
+    'Single draws',
+    ['', 'in flight', 'a second', '×', 'p50 ms', 'p99 ms', 'node ms', 'db ms', 'statements', 'commits', 'fsyncs'],
+    results.map((result) => [
+      result.name,
+      String(result.inFlight),
+      figure(result.perSecond),
+      figure(ratio(find('engine', result.inFlight), result)),
+      figure(result.p50Ms),
+      figure(result.p99Ms),
+      figure(result.nodeMs),
+      figure(result.databaseMs),
+      figure(result.statements),
+      figure(result.commits),
+      figure(result.fsyncs)
+    ])
+  )
+  const at64 = find('engine', 64)
+  const bars: Bar[] = [
+    { name: 'statements a draw at 64', value: at64.statements, bound: 0.4, kind: 'at most' },
+    { name: 'commits a draw at 64', value: at64.commits, bound: 0.1, kind: 'at most' },
+    { name: 'of the procedure at 64', value: ratio(at64, find('procedure', 64)), bound: 3, kind: 'at least' },
+    { name: 'of plain Prisma at 64', value: ratio(at64, find('prisma', 64)), bound: 30, kind: 'at least' },
+    {
+      name: 'of the procedure at 256',
+      value: ratio(find('engine', 256), find('procedure', 256)),
+      bound: 5,
+      kind: 'at least'
+    },
+    {
+      name: 'a lone draw, in times of the plain driver’s',
+      value: find('engine', 1).p50Ms / find('driver', 1).p50Ms,
+      bound: 1.5,
+      kind: 'at most'
+    }
+  ]
+  printBars(bars)
+  await writeResults('draws', { rounds, sliceMs, results, bars })
+  await writeChart(
+    'draws',
+    barChart({
+      title: 'Draws a second',
+      groups: LEVELS.map((inFlight) => ({
+        name: `${inFlight} in flight`,
+        values: contenders.map(({ name }) => find(name, inFlight).perSecond)
+      })),
+      series: ['this engine', 'stored procedure', 'plain driver', 'plain Prisma']
+    })
+  )
+  return bars
+}

@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import * as mariadb from 'mariadb'
+import { type Config, loadConfig } from '../../../src/config.js'
+import { connectionOptions } from '../../../src/shared/connection.js'
+import { plantFirstData } from '../../lib/first-data.js'
+import { startPrivateServer } from '../../lib/mariadb.js'
+import { migrate } from '../../lib/migrations.js'
+import { say } from '../../lib/print.js'
+import { withPrisma } from '../../lib/prisma.js'
+
+/** What all benchmarks run in: a private server that is as durable as a real one, and a migrated schema. */
+export interface World {
+  readonly config: Config & { DATABASE_URL: string }
+  /** Runs statements in the schema. */
+  sql<T = unknown>(text: string, values?: unknown[]): Promise<T[]>
+  close(): Promise<void>
+}
+
+/** Enough for any number of draws that a benchmark makes. */
+const POINTS = 2_000_000_000
+const DAILY_LIMIT = 1_000_000
+const ROWS_AT_A_TIME = 100_000
+
+export async function createWorld(): Promise<World> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'lottery-bench-'))
+  const given = process.env.BENCH_DATABASE_URL
+  // Every commit reaches the disk, as it does by default.
+  const args = ['--innodb-flush-log-at-trx-commit=1', '--innodb-buffer-pool-size=1G', '--innodb-log-file-size=512M']
+  const server = given ? undefined : await startPrivateServer({ dir, database: 'bench', args })
+  const url = given ?? server?.url ?? ''
+  await migrate(url)
+  await withPrisma(url, (db) => plantFirstData(db, { dailyLimit: DAILY_LIMIT, newUserPoints: 0, samples: false }))
+  const connection = await mariadb.createConnection({ ...connectionOptions(url), allowPublicKeyRetrieval: true })
+  const env = {
+    NODE_ENV: 'test',
+    LOG_LEVEL: 'silent',
+    RATE_LIMIT: 'off',
+    PORT: '0',
+    JWT_SECRET: 'a secret for benchmarks of more than thirty-two characters',
+    ENCRYPTION_KEY: '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'
+  }
+  return {
+    config: { ...loadConfig(env), DATABASE_URL: url, DATA_DIR: dir, WS_MAX_CONNECTIONS: 100_000 },
+    sql: async <T>(text: string, values: unknown[] = []) => (await connection.query(text, values)) as T[],
+    async close() {
+      await connection.end()
+      await server?.stop()
+      await rm(dir, { recursive: true, force: true })
+    }
+  }
+}
+
+/** Makes diners with points, a pity row and a first ledger row each. @returns the first and last of their ids */
+export async function makeDiners(world: World, count: number): Promise<{ first: number; last: number }> {
+  const [row] = await world.sql<{ last: number | null }>('SELECT MAX(user_id) AS last FROM users')
+  const first = (row?.last ?? 0) + 1
+  const last = first + count - 1
+  if (count >= ROWS_AT_A_TIME) say(`making ${count} diners`)
+  for (let from = first; from <= last; from += ROWS_AT_A_TIME) {
+    const ids = Array.from({ length: Math.min(ROWS_AT_A_TIME, last - from + 1) }, (_, index) => from + index)
+    const rows = `JSON_TABLE(?, '$[*]' COLUMNS (id INT PATH '$')) AS j`
+    const list = JSON.stringify(ids)
+    await world.sql(
+      `INSERT INTO users (user_id, mobile, nickname, total_points)
+       SELECT j.id, 13000000000 + j.id, 'bench', ${POINTS} FROM ${rows}`,
+      [list]
+    )
+    await world.sql(`INSERT INTO lottery_pity (user_id) SELECT j.id FROM ${rows}`, [list])
+    await world.sql(
+      `INSERT INTO points_records (user_id, points, balance_after, type, source)
+       SELECT j.id, ${POINTS}, ${POINTS}, 'earn', 'register' FROM ${rows}`,
+      [list]
+    )
+  }
+  return { first, last }
+}
