@@ -9,6 +9,7 @@ import { connectionOptions, SESSION_SQL } from '../shared/connection.js'
 import { isTransient, isUnavailable } from '../shared/database-errors.js'
 import { refuse } from '../shared/refusal.js'
 import type { RawTx, Tx } from '../shared/tx.js'
+import { gatheringStream } from './gathering-stream.js'
 import { OutcomeUnknown, rawTx, rollBack } from './raw-tx.js'
 
 /**
@@ -63,7 +64,11 @@ const FAST_LOCK_WAIT_SECONDS = 1
 const MAX_FAST = 8
 const fastShare = (poolSize: number) => Math.max(1, Math.min(MAX_FAST, Math.round(poolSize / 3)))
 
-function createPool({ url, poolSize, onQuery }: DatabaseOptions, sessionSql: readonly string[]): mariadb.Pool {
+function createPool(
+  { url, poolSize, onQuery }: DatabaseOptions,
+  sessionSql: readonly string[],
+  more: mariadb.PoolConfig = {}
+): mariadb.Pool {
   return mariadb.createPool({
     ...connectionOptions(url),
     connectionLimit: poolSize,
@@ -72,7 +77,8 @@ function createPool({ url, poolSize, onQuery }: DatabaseOptions, sessionSql: rea
     acquireTimeout: ACQUIRE_MS,
     connectTimeout: 5000,
     initSql: [...SESSION_SQL, ...sessionSql],
-    ...(onQuery === undefined ? {} : { logger: { query: onQuery } })
+    ...(onQuery === undefined ? {} : { logger: { query: onQuery } }),
+    ...more
   })
 }
 
@@ -84,10 +90,11 @@ export default fp<DatabaseOptions>(
     ])
     // A deadlock ends a transaction at once, and statements that were sent behind it would each commit by themselves;
     // without autocommit they fall to the ROLLBACK that follows.
-    const fastPool = createPool({ ...options, poolSize: fastShare(poolSize) }, [
-      `SET SESSION innodb_lock_wait_timeout = ${FAST_LOCK_WAIT_SECONDS}`,
-      'SET SESSION autocommit = 0'
-    ])
+    const fastPool = createPool(
+      { ...options, poolSize: fastShare(poolSize) },
+      [`SET SESSION innodb_lock_wait_timeout = ${FAST_LOCK_WAIT_SECONDS}`, 'SET SESSION autocommit = 0'],
+      { stream: gatheringStream(options.url) }
+    )
     const prisma = new PrismaClient({ adapter: new PrismaMariaDb(pool), errorFormat: 'minimal' })
 
     async function tx<T>(work: Work<T>): Promise<T> {

@@ -23,9 +23,17 @@ export function inList(list: readonly (number | string | null)[]): Prisma.Sql {
   return Prisma.join(list as unknown[])
 }
 
-/** Rows for `JSON_TABLE(…)`: one parameter, so the statement's text does not depend on how many there are. */
-export function jsonRows(rows: readonly Readonly<Record<string, unknown>>[]): string {
+/**
+ * Rows for `JSON_TABLE(…)`: one parameter, so the statement's text does not depend on how many there are. A row is an
+ * array and its columns go by place: MariaDB reads a row from its start for every column, so names would cost.
+ */
+export function jsonRows(rows: readonly (readonly unknown[])[]): string {
   return JSON.stringify(rows)
+}
+
+/** The `COLUMNS` for {@link jsonRows}: the name and type of each place, in their order. */
+export function jsonColumns(...columns: readonly string[]): Prisma.Sql {
+  return Prisma.raw(columns.map((column, place) => `${column} PATH '$[${place}]'`).join(', '))
 }
 
 /** An instant as MySQL writes it, in UTC to the millisecond: for JSON rows, where the driver converts nothing. */

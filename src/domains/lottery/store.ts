@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
-import { inList, jsonRows, padded, sqlTime } from '../../shared/sql.js'
+import { inList, jsonColumns, jsonRows, padded, sqlTime } from '../../shared/sql.js'
 import { type RawTx, type Write, writeAll } from '../../shared/tx.js'
 import { keepingAnswers, type StoredAnswer } from '../idempotency/service.js'
 import type { OwnPush } from '../realtime/bus.js'
@@ -98,17 +98,41 @@ export async function writeDraws(
   ])
 }
 
+const PITY = ['pity_count INT', 'triggered INT', 'today DATE', 'today_count INT']
+const DRAW = jsonColumns(
+  'draw_id CHAR(36)',
+  'user_id INT',
+  'draw_type VARCHAR(10)',
+  'draw_count INT',
+  'total_cost INT',
+  'points_awarded INT',
+  'rules_version INT'
+)
+const RECORD = jsonColumns(
+  'record_id CHAR(36)',
+  'draw_id CHAR(36)',
+  'user_id INT',
+  'sequence INT',
+  'draw_type VARCHAR(10)',
+  'prize_id INT',
+  'prize_name VARCHAR(50)',
+  'prize_type VARCHAR(10)',
+  'prize_value DECIMAL(10, 2)',
+  'points_cost INT',
+  'points_awarded INT',
+  'is_pity INT'
+)
+
 function pityAlongside(decided: readonly Decided[], now: Date): Alongside {
-  const fields = new Map(
-    decided.map(({ request, pity: { count, triggered }, today, todayCount }) => [
+  const values = new Map(
+    decided.map(({ request, pity, today, todayCount }) => [
       request.userId,
-      { count, triggered, today, todayCount }
+      [pity.count, pity.triggered, today, todayCount]
     ])
   )
   return {
-    fieldsOf: (userId) => fields.get(userId) ?? {},
-    columns: Prisma.sql`, pity_count INT PATH '$.count', triggered INT PATH '$.triggered',
-      today DATE PATH '$.today', today_count INT PATH '$.todayCount'`,
+    valuesOf: (userId) => values.get(userId) ?? [],
+    columns: PITY,
     join: Prisma.sql`STRAIGHT_JOIN lottery_pity AS p FORCE INDEX (PRIMARY) ON p.user_id = j.user_id`,
     set: Prisma.sql`, p.current_count = j.pity_count, p.pity_triggered_count = j.triggered,
       p.last_draw_time = ${sqlTime(now)}, p.draw_day = j.today, p.day_count = j.today_count`
@@ -116,45 +140,40 @@ function pityAlongside(decided: readonly Decided[], now: Date): Alongside {
 }
 
 function drawRows(decided: readonly Decided[], now: Date): Write {
-  const rows = decided.map(({ request, drawId, cost, awarded, version, results }) => ({
+  const rows = decided.map(({ request, drawId, cost, awarded, version, results }) => [
     drawId,
-    userId: request.userId,
-    type: request.type,
-    count: results.length,
+    request.userId,
+    request.type,
+    results.length,
     cost,
     awarded,
     version
-  }))
+  ])
   const statement = Prisma.sql`
     INSERT INTO lottery_draws
       (draw_id, user_id, draw_type, draw_count, total_cost, points_awarded, rules_version, created_at)
     SELECT j.draw_id, j.user_id, j.draw_type, j.draw_count, j.total_cost, j.points_awarded, j.rules_version,
       ${sqlTime(now)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
-      n FOR ORDINALITY, draw_id CHAR(36) PATH '$.drawId', user_id INT PATH '$.userId',
-      draw_type VARCHAR(10) PATH '$.type', draw_count INT PATH '$.count', total_cost INT PATH '$.cost',
-      points_awarded INT PATH '$.awarded', rules_version INT PATH '$.version'
-    )) AS j
-    ORDER BY j.n`
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${DRAW})) AS j`
   return { statement }
 }
 
 function recordRows(decided: readonly Decided[], now: Date): Write {
   const rows = decided.flatMap(({ request, drawId, cost, results }) =>
-    results.map((result) => ({
-      recordId: result.record_id,
+    results.map((result) => [
+      result.record_id,
       drawId,
-      userId: request.userId,
-      sequence: result.sequence,
-      type: request.type,
-      prizeId: result.prize_id,
-      prizeName: result.prize_name,
-      prizeType: result.prize_type,
-      prizeValue: result.prize_value,
-      cost: cost / results.length,
-      awarded: result.points_awarded,
-      isPity: result.is_pity ? 1 : 0
-    }))
+      request.userId,
+      result.sequence,
+      request.type,
+      result.prize_id,
+      result.prize_name,
+      result.prize_type,
+      result.prize_value,
+      cost / results.length,
+      result.points_awarded,
+      result.is_pity ? 1 : 0
+    ])
   )
   const statement = Prisma.sql`
     INSERT INTO lottery_records
@@ -162,13 +181,6 @@ function recordRows(decided: readonly Decided[], now: Date): Write {
         points_cost, points_awarded, is_pity, created_at)
     SELECT j.record_id, j.draw_id, j.user_id, j.sequence, j.draw_type, j.prize_id, j.prize_name, j.prize_type,
       j.prize_value, j.points_cost, j.points_awarded, j.is_pity, ${sqlTime(now)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
-      n FOR ORDINALITY, record_id CHAR(36) PATH '$.recordId', draw_id CHAR(36) PATH '$.drawId',
-      user_id INT PATH '$.userId', sequence INT PATH '$.sequence', draw_type VARCHAR(10) PATH '$.type',
-      prize_id INT PATH '$.prizeId', prize_name VARCHAR(50) PATH '$.prizeName',
-      prize_type VARCHAR(10) PATH '$.prizeType', prize_value DECIMAL(10, 2) PATH '$.prizeValue',
-      points_cost INT PATH '$.cost', points_awarded INT PATH '$.awarded', is_pity INT PATH '$.isPity'
-    )) AS j
-    ORDER BY j.n`
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${RECORD})) AS j`
   return { statement }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
-import { jsonRows, sqlTime } from '../../shared/sql.js'
+import { jsonColumns, jsonRows, sqlTime } from '../../shared/sql.js'
 import { type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import { type PointsSource, SOURCE_TEXT } from '../realtime/events.js'
 
@@ -90,15 +90,26 @@ export async function lockUser(tx: RawTx, userId: number): Promise<void> {
 
 /** Another update of rows that belong to the same users, to be done by the statement that writes the balances. */
 export interface Alongside {
-  /** What it needs to know of a user, in fields of other names than those of a balance. */
-  readonly fieldsOf: (userId: number) => Readonly<Record<string, unknown>>
-  /** The same fields as columns of `j`, each after a comma. */
-  readonly columns: Prisma.Sql
+  /** What it needs to know of a user. */
+  readonly valuesOf: (userId: number) => readonly unknown[]
+  /** The same as columns of `j`: name and type of each, other names than those of a balance. */
+  readonly columns: readonly string[]
   /** A `JOIN` to `u`, the users; each user must find exactly one row of the one table that is set. */
   readonly join: Prisma.Sql
   /** Assignments, each after a comma. */
   readonly set: Prisma.Sql
 }
+
+const BALANCE = ['user_id INT', 'opening INT', 'points INT']
+const ENTRY = jsonColumns(
+  'user_id INT',
+  'points INT',
+  'balance_after INT',
+  'type VARCHAR(10)',
+  'source VARCHAR(20)',
+  'description VARCHAR(255)',
+  'related_id VARCHAR(64)'
+)
 
 /**
  * Writes what the accounts have noted: the balances in one statement, the ledger rows in another, however many there
@@ -113,16 +124,15 @@ export async function post(tx: RawTx, accounts: readonly Account[], now: Date): 
 export function posting(accounts: readonly Account[], now: Date, alongside?: Alongside): Write[] {
   const moved = accounts.filter((account) => account.entries.length > 0)
   if (moved.length === 0) return []
-  const changes = moved.map(({ userId, opening, balance }) => ({
+  const changes = moved.map(({ userId, opening, balance }) => [
     userId,
     opening,
-    change: balance - opening,
-    ...alongside?.fieldsOf(userId)
-  }))
+    balance - opening,
+    ...(alongside?.valuesOf(userId) ?? [])
+  ])
   const balances = Prisma.sql`
     UPDATE JSON_TABLE(${jsonRows(changes)}, '$[*]' COLUMNS (
-      user_id INT PATH '$.userId', opening INT PATH '$.opening', points INT PATH '$.change'
-      ${alongside?.columns ?? Prisma.empty}
+      ${jsonColumns(...BALANCE, ...(alongside?.columns ?? []))}
     )) AS j
     STRAIGHT_JOIN users AS u FORCE INDEX (PRIMARY) ON u.user_id = j.user_id AND u.total_points = j.opening
     ${alongside?.join ?? Prisma.empty}
@@ -132,25 +142,21 @@ export function posting(accounts: readonly Account[], now: Date, alongside?: Alo
     assert.equal(matched, expected, 'every balance is still what was read under the lock')
 
   const rows = moved.flatMap(({ userId, entries }) =>
-    entries.map(({ points, balanceAfter, reason }) => ({
+    entries.map(({ points, balanceAfter, reason }) => [
       userId,
       points,
       balanceAfter,
-      type: points > 0 ? 'earn' : 'spend',
-      source: reason.source,
-      description: reason.description ?? SOURCE_TEXT[reason.source],
-      relatedId: reason.relatedId ?? null
-    }))
+      points > 0 ? 'earn' : 'spend',
+      reason.source,
+      reason.description ?? SOURCE_TEXT[reason.source],
+      reason.relatedId ?? null
+    ])
   )
   const entries = Prisma.sql`
     INSERT INTO points_records
       (user_id, points, balance_after, type, source, description, related_id, created_at)
     SELECT j.user_id, j.points, j.balance_after, j.type, j.source, j.description, j.related_id, ${sqlTime(now)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
-      n FOR ORDINALITY, user_id INT PATH '$.userId', points INT PATH '$.points',
-      balance_after INT PATH '$.balanceAfter', type VARCHAR(10) PATH '$.type', source VARCHAR(20) PATH '$.source',
-      description VARCHAR(255) PATH '$.description', related_id VARCHAR(64) PATH '$.relatedId'
-    )) AS j
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (n FOR ORDINALITY, ${ENTRY})) AS j
     ORDER BY j.n`
   return [{ statement: balances, check }, { statement: entries }]
 }

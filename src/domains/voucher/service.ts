@@ -1,6 +1,6 @@
 import { Prisma } from '../../generated/prisma/client.js'
 import { pageOf, pagination } from '../../shared/schemas.js'
-import { jsonRows, sqlTime } from '../../shared/sql.js'
+import { jsonColumns, jsonRows, sqlTime } from '../../shared/sql.js'
 import { type Db, type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { expiryOf } from './rules.js'
@@ -17,6 +17,17 @@ export interface NewVoucher {
   readonly orderId?: number
 }
 
+const VOUCHER = jsonColumns(
+  'user_id INT',
+  'code_hmac CHAR(64)',
+  'code_enc VARCHAR(255)',
+  'title VARCHAR(100)',
+  'kind VARCHAR(10)',
+  'source VARCHAR(10)',
+  'record_id CHAR(36)',
+  'order_id BIGINT'
+)
+
 /** Issues vouchers in the transaction of their cause, in one statement. Codes are kept encrypted. */
 export async function issue(
   tx: RawTx,
@@ -31,26 +42,22 @@ export async function issue(
 /** The write of {@link issue}, for a transaction that sends it with others; none where there are no vouchers. */
 export function issuing(vault: Vault, vouchers: readonly NewVoucher[], now: Date, days: number): Write[] {
   if (vouchers.length === 0) return []
-  const rows = vouchers.map(({ userId, code, title, kind, source, recordId, orderId }) => ({
+  const rows = vouchers.map(({ userId, code, title, kind, source, recordId, orderId }) => [
     userId,
-    hmac: codeHmac(vault, code),
-    enc: vault.encrypt(code),
+    codeHmac(vault, code),
+    vault.encrypt(code),
     title,
     kind,
     source,
-    recordId: recordId ?? null,
-    orderId: orderId ?? null
-  }))
+    recordId ?? null,
+    orderId ?? null
+  ])
   const statement = Prisma.sql`
     INSERT INTO vouchers
       (user_id, code_hmac, code_enc, title, kind, source, record_id, order_id, issued_at, expires_at)
     SELECT j.user_id, j.code_hmac, j.code_enc, j.title, j.kind, j.source, j.record_id, j.order_id,
       ${sqlTime(now)}, ${sqlTime(expiryOf(now, days))}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
-      n FOR ORDINALITY, user_id INT PATH '$.userId', code_hmac CHAR(64) PATH '$.hmac',
-      code_enc VARCHAR(255) PATH '$.enc', title VARCHAR(100) PATH '$.title', kind VARCHAR(10) PATH '$.kind',
-      source VARCHAR(10) PATH '$.source', record_id CHAR(36) PATH '$.recordId', order_id BIGINT PATH '$.orderId'
-    )) AS j
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (n FOR ORDINALITY, ${VOUCHER})) AS j
     ORDER BY j.n`
   return [{ statement }]
 }
