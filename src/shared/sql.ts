@@ -26,6 +26,7 @@ export function inList(list: readonly (number | string | null)[]): Prisma.Sql {
 /**
  * Rows for `JSON_TABLE(…)`: one parameter, so the statement's text does not depend on how many there are. A row is an
  * array and its columns go by place: MariaDB reads a row from its start for every column, so names would cost.
+ * They come out in the order of the array; to sort them by `FOR ORDINALITY` as well took a quarter of an INSERT.
  */
 export function jsonRows(rows: readonly (readonly unknown[])[]): string {
   return JSON.stringify(rows)

@@ -50,17 +50,16 @@ export async function takeSeats(
   const userIds = padded(ordered.map((request) => request.userId))
   assert.equal(new Set(userIds).size, requests.length, 'one request a user')
   const ids = inList(userIds)
-  const keys = inList(padded(ordered.map((request) => request.keyed?.key ?? null)))
+  const answers = storedAnswers(ordered, ids)
   const read = async () => {
     const rows = await tx.$queryRaw<Seat[]>`
       SELECT u.user_id, u.total_points, u.status, u.deleted_at,
         p.current_count, p.pity_triggered_count, CAST(p.draw_day AS CHAR) AS draw_day, p.day_count,
-        k.request_hash, k.response, k.expires_at,
+        ${answers.columns},
         (SELECT c.version FROM lottery_config AS c WHERE c.id = 1) AS version
       FROM users AS u
       LEFT JOIN lottery_pity AS p ON p.user_id = u.user_id
-      LEFT JOIN idempotency_keys AS k ON k.user_id = u.user_id
-        AND k.idem_key = CONVERT(ELT(FIELD(u.user_id, ${ids}), ${keys}) USING ascii)
+      ${answers.join}
       WHERE u.user_id IN (${ids})
       ORDER BY u.user_id
       FOR UPDATE`
@@ -73,6 +72,19 @@ export async function takeSeats(
   const added = inList(padded(unknown.map((seat) => seat.user_id)))
   await tx.$executeRaw`INSERT IGNORE INTO lottery_pity (user_id) SELECT user_id FROM users WHERE user_id IN (${added})`
   return read()
+}
+
+/** Finds for each user what is kept under the key of their request; where none has one, nothing is looked for. */
+function storedAnswers(ordered: readonly Pick<DrawRequest, 'keyed'>[], ids: Prisma.Sql) {
+  if (ordered.every((request) => request.keyed === undefined)) {
+    return { columns: Prisma.sql`NULL AS request_hash, NULL AS response, NULL AS expires_at`, join: Prisma.empty }
+  }
+  const keys = inList(padded(ordered.map((request) => request.keyed?.key ?? null)))
+  return {
+    columns: Prisma.sql`k.request_hash, k.response, k.expires_at`,
+    join: Prisma.sql`LEFT JOIN idempotency_keys AS k ON k.user_id = u.user_id
+      AND k.idem_key = CONVERT(ELT(FIELD(u.user_id, ${ids}), ${keys}) USING ascii)`
+  }
 }
 
 /** One statement a table; the balances and the pity rows, both of the locked users, share theirs. */

@@ -156,7 +156,6 @@ export function posting(accounts: readonly Account[], now: Date, alongside?: Alo
     INSERT INTO points_records
       (user_id, points, balance_after, type, source, description, related_id, created_at)
     SELECT j.user_id, j.points, j.balance_after, j.type, j.source, j.description, j.related_id, ${sqlTime(now)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (n FOR ORDINALITY, ${ENTRY})) AS j
-    ORDER BY j.n`
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${ENTRY})) AS j`
   return [{ statement: balances, check }, { statement: entries }]
 }

@@ -57,8 +57,7 @@ export function issuing(vault: Vault, vouchers: readonly NewVoucher[], now: Date
       (user_id, code_hmac, code_enc, title, kind, source, record_id, order_id, issued_at, expires_at)
     SELECT j.user_id, j.code_hmac, j.code_enc, j.title, j.kind, j.source, j.record_id, j.order_id,
       ${sqlTime(now)}, ${sqlTime(expiryOf(now, days))}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (n FOR ORDINALITY, ${VOUCHER})) AS j
-    ORDER BY j.n`
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${VOUCHER})) AS j`
   return [{ statement }]
 }
 
