@@ -10,7 +10,11 @@ export interface BenchOptions {
 
 /** The benchmarks by name, each loaded when its turn comes. */
 const benchmarks: Record<string, () => Promise<{ main(world: World, options: BenchOptions): Promise<Bar[]> }>> = {
-  draws: () => import('./draws.js')
+  draws: () => import('./draws.js'),
+  http: () => import('./http.js'),
+  upload: () => import('./upload.js'),
+  fanout: () => import('./fanout.js'),
+  growth: () => import('./growth.js')
 }
 
 /**

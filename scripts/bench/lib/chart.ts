@@ -33,6 +33,7 @@ export function barChart({ title, series, groups }: BarChart): string {
     ]
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${LEFT + WIDE}" height="${height}" viewBox="0 0 ${LEFT + WIDE} ${height}" font-family="sans-serif" font-size="12">
+<title>${escaped(title)}</title>
 <style>text{fill:#24292f}@media(prefers-color-scheme:dark){text{fill:#d0d7de}}</style>
 <text x="10" y="22" font-size="15" font-weight="bold">${escaped(title)}</text>
 ${[...legend, ...bars].join('\n')}

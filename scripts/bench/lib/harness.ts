@@ -5,6 +5,8 @@ export interface Contender {
   readonly name: string
   /** Does one piece of work; `n` counts up, so that it can choose for whom. */
   work(n: number): Promise<void>
+  /** Processor time of the Node process that does it, where that is another one. */
+  readonly cpuMs?: () => number
 }
 
 /** What a contender did in one slice of time. */
@@ -68,7 +70,7 @@ async function closedLoop(
   forMs: number,
   meter: Meter
 ): Promise<Slice> {
-  const before = await meter.read()
+  const before = await meter.read(contender.cpuMs)
   const latenciesMs: number[] = []
   const start = performance.now()
   const worker = async () => {
@@ -81,7 +83,12 @@ async function closedLoop(
   }
   await Promise.all(Array.from({ length: inFlight }, worker))
   const seconds = (performance.now() - start) / 1000
-  return { count: latenciesMs.length, seconds, used: difference(await meter.read(), before), latenciesMs }
+  return {
+    count: latenciesMs.length,
+    seconds,
+    used: difference(await meter.read(contender.cpuMs), before),
+    latenciesMs
+  }
 }
 
 function summary(name: string, inFlight: number, slices: readonly Slice[]): Result {

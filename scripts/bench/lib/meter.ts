@@ -32,8 +32,9 @@ export interface Reading {
   readonly fsyncs: number
 }
 
-/** Counters in the order they are read. MySQL and MariaDB have all three. */
-const COUNTERS = ['Com_commit', 'Innodb_os_log_fsyncs', 'Questions'] as const
+/** MySQL's name is the first; MariaDB, from 10.9 on, counts the syncs of its log only among all. */
+const FSYNCS = ['Innodb_os_log_fsyncs', 'Innodb_data_fsyncs'] as const
+const COUNTERS = ['Com_commit', 'Questions', ...FSYNCS] as const
 
 /** Reads processor time and the server's counters; what it asks itself is taken off. */
 export class Meter {
@@ -56,26 +57,32 @@ export class Meter {
     return new Meter(connection, pid)
   }
 
-  async read(): Promise<Reading> {
+  /** @param nodeCpuMs of another process that does the work */
+  async read(nodeCpuMs = ownCpuMs): Promise<Reading> {
     this.#asked += 1
     const names = COUNTERS.map((name) => `'${name}'`).join(', ')
     const rows = await this.connection.query<{ Variable_name: string; Value: string }[]>(
       `SHOW GLOBAL STATUS WHERE Variable_name IN (${names})`
     )
     const value = (name: (typeof COUNTERS)[number]) => Number(rows.find((row) => row.Variable_name === name)?.Value)
-    const { user, system } = process.cpuUsage()
+    const fsyncs = FSYNCS.map(value).find((count) => !Number.isNaN(count))
     return {
-      nodeMs: (user + system) / 1000,
+      nodeMs: nodeCpuMs(),
       databaseMs: processCpuMs(this.databasePid),
       statements: value('Questions') - this.#asked,
       commits: value('Com_commit'),
-      fsyncs: value('Innodb_os_log_fsyncs')
+      fsyncs: fsyncs ?? Number.NaN
     }
   }
 
   close(): Promise<void> {
     return this.connection.end()
   }
+}
+
+function ownCpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 export function difference(after: Reading, before: Reading): Reading {

@@ -15,6 +15,8 @@ export interface World {
   readonly config: Config & { DATABASE_URL: string }
   /** Runs statements in the schema. */
   sql<T = unknown>(text: string, values?: unknown[]): Promise<T[]>
+  /** Another migrated and planted schema on the same server. */
+  sibling(name: string): Promise<Pick<World, 'config' | 'sql'>>
   close(): Promise<void>
 }
 
@@ -30,9 +32,7 @@ export async function createWorld(): Promise<World> {
   const args = ['--innodb-flush-log-at-trx-commit=1', '--innodb-buffer-pool-size=1G', '--innodb-log-file-size=512M']
   const server = given ? undefined : await startPrivateServer({ dir, database: 'bench', args })
   const url = given ?? server?.url ?? ''
-  await migrate(url)
-  await withPrisma(url, (db) => plantFirstData(db, { dailyLimit: DAILY_LIMIT, newUserPoints: 0, samples: false }))
-  const connection = await mariadb.createConnection({ ...connectionOptions(url), allowPublicKeyRetrieval: true })
+  const connections: mariadb.Connection[] = []
   const env = {
     NODE_ENV: 'test',
     LOG_LEVEL: 'silent',
@@ -41,11 +41,27 @@ export async function createWorld(): Promise<World> {
     JWT_SECRET: 'a secret for benchmarks of more than thirty-two characters',
     ENCRYPTION_KEY: '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'
   }
+  async function open(address: string) {
+    await migrate(address)
+    await withPrisma(address, (db) => plantFirstData(db, { dailyLimit: DAILY_LIMIT, newUserPoints: 0, samples: false }))
+    const connection = await mariadb.createConnection(connectionOptions(address))
+    connections.push(connection)
+    return {
+      config: { ...loadConfig(env), DATABASE_URL: address, DATA_DIR: dir },
+      sql: async <T>(text: string, values: unknown[] = []) => (await connection.query(text, values)) as T[]
+    }
+  }
+  const main = await open(url)
   return {
-    config: { ...loadConfig(env), DATABASE_URL: url, DATA_DIR: dir, WS_MAX_CONNECTIONS: 100_000 },
-    sql: async <T>(text: string, values: unknown[] = []) => (await connection.query(text, values)) as T[],
+    ...main,
+    async sibling(name) {
+      await main.sql(`CREATE DATABASE ${name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`)
+      const address = new URL(url)
+      address.pathname = `/${name}`
+      return open(address.toString())
+    },
     async close() {
-      await connection.end()
+      for (const connection of connections) await connection.end()
       await server?.stop()
       await rm(dir, { recursive: true, force: true })
     }
@@ -53,7 +69,7 @@ export async function createWorld(): Promise<World> {
 }
 
 /** Makes diners with points, a pity row and a first ledger row each. @returns the first and last of their ids */
-export async function makeDiners(world: World, count: number): Promise<{ first: number; last: number }> {
+export async function makeDiners(world: Pick<World, 'sql'>, count: number): Promise<{ first: number; last: number }> {
   const [row] = await world.sql<{ last: number | null }>('SELECT MAX(user_id) AS last FROM users')
   const first = (row?.last ?? 0) + 1
   const last = first + count - 1
