@@ -1,10 +1,9 @@
-import { randomInt } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { v7 as uuid } from 'uuid'
 import { type Config, docsEnabled, trustProxy } from './config.js'
 import admin from './domains/admin/plugin.js'
 import auth from './domains/auth/plugin.js'
@@ -83,7 +82,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     return503OnClosing: false,
     genReqId: (request) => {
       const given = request.headers['x-request-id']
-      return typeof given === 'string' && REQUEST_ID.test(given) ? given : uuid()
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     // A path that cannot even be decoded never reaches a route, or its error handler.
@@ -150,7 +149,7 @@ function refuseConnection(err: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy()
     return
   }
-  const body = JSON.stringify(failureBody(refuse('BODY_MALFORMED'), uuid()))
+  const body = JSON.stringify(failureBody(refuse('BODY_MALFORMED'), randomUUID()))
   socket.end(
     `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json; charset=utf-8\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`

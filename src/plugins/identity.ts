@@ -110,7 +110,7 @@ export default fp(
     await app.register(jwt, {
       secret: config.JWT_SECRET,
       sign: { algorithm: 'HS256', iss: ISSUER },
-      verify: { algorithms: ['HS256'], allowedIss: ISSUER }
+      verify: { algorithms: ['HS256'], allowedIss: ISSUER, cache: MAX_SESSIONS }
     })
 
     const states = new LRUCache<string, SessionState>({ max: MAX_SESSIONS, ttl: BELIEVE_MS })

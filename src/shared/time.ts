@@ -1,14 +1,20 @@
 export const DAY_MS = 24 * 60 * 60 * 1000
+const MINUTE_MS = 60_000
 const formatters = new Map<string, Intl.DateTimeFormat>()
+/** The last answer of {@link businessDay}: a day starts with a minute wherever the restaurant is. */
+let last = { minute: Number.NaN, timeZone: '', day: '' }
 
 /** The business day an instant falls on, as `2026-11-22`: days start at midnight in `timeZone` (contract section 2). */
 export function businessDay(instant: Date, timeZone: string): string {
+  const minute = Math.floor(instant.getTime() / MINUTE_MS)
+  if (minute === last.minute && timeZone === last.timeZone) return last.day
   let formatter = formatters.get(timeZone)
   if (formatter === undefined) {
     formatter = new Intl.DateTimeFormat('en-CA', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' })
     formatters.set(timeZone, formatter)
   }
-  return formatter.format(instant)
+  last = { minute, timeZone, day: formatter.format(instant) }
+  return last.day
 }
 
 /** A `DATE` column's value as Prisma gives it (midnight UTC), or as a raw query gives it (text). */
