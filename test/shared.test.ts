@@ -12,6 +12,13 @@ import { createVault } from '../src/shared/vault.js'
 describe('the vault', () => {
   const vault = createVault('ab'.repeat(32))
 
+  test('uses no number twice, however many it encrypts', () => {
+    const ivs = Array.from({ length: 1000 }, () =>
+      Buffer.from(vault.encrypt('x').split('.')[1] ?? '', 'base64url').toString('hex', 0, 12)
+    )
+    expect(new Set(ivs).size).toBe(1000)
+  })
+
   test('opens what it sealed, never seals the same way twice, and says under which key', () => {
     const [one, two] = [vault.encrypt('中文 text'), vault.encrypt('中文 text')]
     expect(one).not.toBe(two)
@@ -57,6 +64,8 @@ test('lists in statements are padded to a few lengths with their last element', 
 test('the business day starts at midnight where the restaurant is', () => {
   expect(businessDay(new Date('2026-11-22T15:59:59.999Z'), 'Asia/Shanghai')).toBe('2026-11-22')
   expect(businessDay(new Date('2026-11-22T16:00:00.000Z'), 'Asia/Shanghai')).toBe('2026-11-23')
+  expect(businessDay(new Date('2026-11-22T16:00:00.000Z'), 'Europe/London')).toBe('2026-11-22')
+  expect(businessDay(new Date('2026-11-22T16:00:00.001Z'), 'Asia/Shanghai')).toBe('2026-11-23')
   expect(businessDay(new Date('2026-12-31T23:30:00.000Z'), 'UTC')).toBe('2026-12-31')
 })
 

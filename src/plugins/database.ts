@@ -137,18 +137,16 @@ export default fp<DatabaseOptions>(
         connection.destroy()
       }, FAST_RUN_MS)
       let committing = false
+      let result: T
       try {
         const begun = connection.query('BEGIN')
         begun.catch(() => {})
         const tx = rawTx(connection)
-        const result = await work(tx, outbox)
+        result = await work(tx, outbox)
         await logPushes(tx, app.vault, outbox.takeUnlogged(), app.clock())
         await begun
         committing = true
         await connection.query('COMMIT')
-        await connection.release()
-        outbox.publishTo(app.bus)
-        return result
       } catch (err) {
         if (committing && isUnavailable(err)) {
           connection.destroy()
@@ -159,6 +157,9 @@ export default fp<DatabaseOptions>(
       } finally {
         clearTimeout(timer)
       }
+      await connection.release().catch(() => connection.destroy())
+      outbox.publishTo(app.bus)
+      return result
     }
 
     app.decorate('db', prisma)
