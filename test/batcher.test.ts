@@ -64,6 +64,27 @@ test('two free places share what waits', async () => {
   expect(sizes()).toEqual([32, 32])
 })
 
+test('beside a large batch a few wait for company, but not for long', async () => {
+  const { batches, order, sizes } = kitchen()
+  for (const who of names(64)) void order(who)
+  await turn()
+  batches[0]?.serve()
+  await turn()
+  for (const who of names(15)) void order(`late ${who}`)
+  await turn()
+  expect(sizes()).toEqual([32, 32])
+  void order('the sixteenth')
+  await turn()
+  expect(sizes()).toEqual([32, 32, 16])
+  batches[2]?.serve()
+  await turn()
+  void order('alone')
+  await turn()
+  expect(sizes()).toEqual([32, 32, 16])
+  await until(() => batches.length === 4)
+  expect(sizes()).toEqual([32, 32, 16, 1])
+})
+
 test('one key is in one batch at a time, and its requests keep their order', async () => {
   const served: string[] = []
   const { batches, order } = kitchen()

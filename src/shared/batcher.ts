@@ -42,10 +42,14 @@ const MAX_TRIES = 5
 const JITTER_MS = 15
 const RETRY_AFTER_SECONDS = 2
 
+/** A few requests beside a large batch wait for company, at most this long. */
+const PATIENCE_MS = 10
+
 /**
- * Natural batching: while one batch runs, requests gather; the next takes all that wait, one a key. There is no
- * timer: a request that comes to an idle batcher starts at the end of the current turn of the event loop, with
- * whatever else has arrived in that turn. A batch that fails is tried again, then split until the request that
+ * Natural batching: while one batch runs, requests gather; the next takes all that wait, one a key. A request that
+ * comes to an idle batcher starts at the end of the current turn of the event loop, with whatever else has arrived
+ * in that turn. Beside a batch that runs, the next starts once half as many wait, or the other ends: requests that
+ * come one by one, as answers go out, would else make the smallest batches when there is most to do. A batch that fails is tried again, then split until the request that
  * spoils it stands alone, so that no request fails because of another.
  */
 export class Batcher<Request, Answer> {
@@ -58,6 +62,8 @@ export class Batcher<Request, Answer> {
   readonly #parts: Entry<Request, Answer>[][] = []
   readonly #suspects: Entry<Request, Answer>[] = []
   #running = 0
+  #runningRequests = 0
+  #patience: NodeJS.Timeout | undefined
   #runningAlone = 0
   #pending = 0
   #scheduled = false
@@ -114,11 +120,13 @@ export class Batcher<Request, Answer> {
   #start(): void {
     const { maxInFlight } = this.#options
     while (this.#running < maxInFlight) {
-      const batch = this.#parts.shift() ?? this.#take(maxInFlight - this.#running)
+      const batch = this.#parts.shift() ?? (this.#waitsForCompany() ? [] : this.#take(maxInFlight - this.#running))
       if (batch.length === 0) break
       this.#running += 1
+      this.#runningRequests += batch.length
       void this.#runBatch(batch).finally(() => {
         this.#running -= 1
+        this.#runningRequests -= batch.length
         this.#schedule()
       })
     }
@@ -131,6 +139,19 @@ export class Batcher<Request, Answer> {
         this.#schedule()
       })
     }
+  }
+
+  #waitsForCompany(): boolean {
+    const [first] = this.#ready
+    if (first === undefined || this.#running === 0) return false
+    const enough = this.#ready.length * 2 >= this.#runningRequests / this.#running
+    const patience = PATIENCE_MS - (performance.now() - first.since)
+    if (enough || patience <= 0) return false
+    this.#patience ??= setTimeout(() => {
+      this.#patience = undefined
+      this.#start()
+    }, patience)
+    return true
   }
 
   /** The share of one of the free places in what waits: two half batches overlap, where one would leave a place idle. */
