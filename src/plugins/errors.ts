@@ -60,8 +60,9 @@ export default fp(
       return sendRefusal(refusal, request, reply)
     })
     app.setNotFoundHandler((request, reply) => sendRefusal(refuse('NOT_FOUND'), request, reply))
-    app.addHook('onRequest', async (request, reply) => {
+    app.addHook('onRequest', (request, reply, done) => {
       reply.header('x-request-id', request.id)
+      done()
     })
   },
   { name: 'errors' }

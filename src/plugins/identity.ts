@@ -213,9 +213,10 @@ export default fp(
 
     app.decorateRequest('claims', undefined)
     // First the signature alone, so that limits can be kept per user without asking the database …
-    app.addHook('onRequest', async (request) => {
+    app.addHook('onRequest', (request, _reply, done) => {
       const token = bearerToken(request)
       request.claims = token === undefined ? undefined : read(token, 'access')
+      done()
     })
   },
   { name: 'identity', dependencies: ['database', 'bus', 'redis'] }

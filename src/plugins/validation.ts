@@ -26,8 +26,9 @@ export default fp(
       if (body.trim() === '') done(null, {})
       else parse(request, body, done)
     })
-    app.addHook('preValidation', async (request) => {
+    app.addHook('preValidation', (request, _reply, done) => {
       if (request.body === undefined && request.routeOptions.schema?.body !== undefined) request.body = {}
+      done()
     })
   },
   { name: 'validation' }

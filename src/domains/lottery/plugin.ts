@@ -30,8 +30,9 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
       app.log.error({ faults: ruleBook.faults }, 'the wheel is closed: its tables are at fault')
   }
   app.addHook('onReady', synchronise)
-  app.addHook('preHandler', async () => {
-    if (ruleBook.faults.length > 0 && Date.now() - checkedAt > RECHECK_MS) await synchronise()
+  app.addHook('preHandler', (_request, _reply, done) => {
+    if (ruleBook.faults.length === 0 || Date.now() - checkedAt <= RECHECK_MS) done()
+    else synchronise().then(() => done(), done)
   })
 
   app.get(
