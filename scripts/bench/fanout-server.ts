@@ -2,13 +2,18 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { WebSocket, WebSocketServer } from 'ws'
-import { DEFAULT_LIMITS, Hub } from '../../src/domains/realtime/hub.js'
+import { Hub } from '../../src/domains/realtime/hub.js'
+import { DEFAULT_LIMITS } from '../../src/domains/realtime/limits.js'
 
 // Sockets on the service's hub, or on ws alone: `{"kind":"hub"}` or `{"kind":"bare"}`. Each message is a broadcast.
 const { kind } = JSON.parse(process.argv[2] ?? '{}') as { kind: 'hub' | 'bare' }
 const http = createServer()
 const server = new WebSocketServer({ server: http, perMessageDeflate: false, maxPayload: 4096 })
-const hub = new Hub({ ...DEFAULT_LIMITS, maxConnections: 1_000_000, maxPerUser: 3 }, pino({ level: 'silent' }))
+const hub = new Hub(
+  { ...DEFAULT_LIMITS, maxConnections: 1_000_000, maxPerUser: 3 },
+  pino({ level: 'silent' }),
+  async () => []
+)
 const plain = new Set<WebSocket>()
 let lastUser = 0
 server.on('connection', (socket) => {
@@ -20,7 +25,7 @@ server.on('connection', (socket) => {
   }
   lastUser += 1
   const expiresAt = Date.now() + 3_600_000
-  hub.admit(socket, { userId: lastUser, sid: `session ${lastUser}`, isMerchant: false, expiresAt })
+  hub.admit(socket, { userId: lastUser, sid: `session ${lastUser}`, isMerchant: false, expiresAt }, { position: 0 })
 })
 
 const data = {
@@ -30,7 +35,7 @@ const data = {
   current_stock: 10,
   stock: 10,
   change_amount: -1,
-  operation: 'exchange',
+  operation: 'exchange' as const,
   timestamp: new Date()
 }
 function broadcast(): void {

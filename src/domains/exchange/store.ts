@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
-import { inList, jsonRows, padded, sqlTime } from '../../shared/sql.js'
+import { inList, jsonColumns, jsonRows, padded, sqlTime } from '../../shared/sql.js'
 import { type RawTx, writeAll } from '../../shared/tx.js'
-import { keepingAnswers, type StoredAnswer } from '../idempotency/service.js'
+import { keepingAnswers, type StoredAnswer, storedAnswers } from '../idempotency/service.js'
 import type { OwnPush } from '../realtime/bus.js'
 import { loggingPushes } from '../realtime/event-log.js'
 import { posting } from '../user/ledger.js'
@@ -34,6 +34,20 @@ export class StockMoved extends Error {
   override readonly name = 'StockMoved'
 }
 
+const TAKEN = jsonColumns('id INT', 'price INT', 'taken INT')
+const ORDER = jsonColumns(
+  'order_no VARCHAR(32)',
+  'user_id INT',
+  'commodity_id INT',
+  'product_name VARCHAR(100)',
+  'category VARCHAR(50)',
+  'image VARCHAR(500)',
+  'quantity INT',
+  'unit_points INT',
+  'total_points INT',
+  'delivery_info TEXT'
+)
+
 /** Locks the diners in user order, so that no two transactions wait for each other. */
 export async function lockBuyers(
   tx: RawTx,
@@ -43,12 +57,11 @@ export async function lockBuyers(
   const userIds = padded(ordered.map((request) => request.userId))
   assert.equal(new Set(userIds).size, requests.length, 'one request a user')
   const ids = inList(userIds)
-  const keys = inList(padded(ordered.map((request) => request.keyed?.key ?? null)))
+  const answers = storedAnswers(ordered, ids)
   const rows = await tx.$queryRaw<Buyer[]>`
-    SELECT u.user_id, u.total_points, u.status, u.deleted_at, k.request_hash, k.response, k.expires_at
+    SELECT u.user_id, u.total_points, u.status, u.deleted_at, ${answers.columns}
     FROM users AS u
-    LEFT JOIN idempotency_keys AS k ON k.user_id = u.user_id
-      AND k.idem_key = CONVERT(ELT(FIELD(u.user_id, ${ids}), ${keys}) USING ascii)
+    ${answers.join}
     WHERE u.user_id IN (${ids})
     ORDER BY u.user_id
     FOR UPDATE`
@@ -84,15 +97,11 @@ export async function takeStock(tx: RawTx, decided: readonly DecidedOrder[]): Pr
   }
   // In product order, so that two transactions lock their products in the same one.
   const rows = [...taken.values()].sort((a, b) => a.offer.commodity_id - b.offer.commodity_id)
-  const json = jsonRows(
-    rows.map(({ offer, taken: count }) => ({ id: offer.commodity_id, price: offer.exchange_points, taken: count }))
-  )
+  const json = jsonRows(rows.map(({ offer, taken: count }) => [offer.commodity_id, offer.exchange_points, count]))
   await writeAll(tx, [
     {
       statement: Prisma.sql`
-        UPDATE JSON_TABLE(${json}, '$[*]' COLUMNS (
-          id INT PATH '$.id', price INT PATH '$.price', taken INT PATH '$.taken'
-        )) AS j
+        UPDATE JSON_TABLE(${json}, '$[*]' COLUMNS (${TAKEN})) AS j
         STRAIGHT_JOIN commodity_pool AS c FORCE INDEX (PRIMARY) ON c.commodity_id = j.id AND c.stock >= j.taken
           AND c.exchange_points = j.price AND c.status = 'available' AND c.deleted_at IS NULL
         SET c.stock = c.stock - j.taken, c.sales_count = c.sales_count + j.taken`,
@@ -148,30 +157,25 @@ export async function writeOrders(
 }
 
 function orderRows(vault: OrderTools['vault'], decided: readonly DecidedOrder[], now: Date): Prisma.Sql {
-  const rows = decided.map(({ request, offer, orderNo, totalPoints }) => ({
+  const rows = decided.map(({ request, offer, orderNo, totalPoints }) => [
     orderNo,
-    userId: request.userId,
-    commodityId: offer.commodity_id,
-    name: offer.name,
-    category: offer.category,
-    image: offer.image,
-    quantity: request.quantity,
-    unit: offer.exchange_points,
-    total: totalPoints,
-    delivery: request.delivery === undefined ? null : vault.encrypt(JSON.stringify(request.delivery))
-  }))
+    request.userId,
+    offer.commodity_id,
+    offer.name,
+    offer.category,
+    offer.image,
+    request.quantity,
+    offer.exchange_points,
+    totalPoints,
+    request.delivery === undefined ? null : vault.encrypt(JSON.stringify(request.delivery))
+  ])
   return Prisma.sql`
     INSERT INTO exchange_orders
       (order_no, user_id, commodity_id, product_name, category, image, quantity, unit_points, total_points,
         delivery_info, created_at)
     SELECT j.order_no, j.user_id, j.commodity_id, j.product_name, j.category, j.image, j.quantity, j.unit_points,
       j.total_points, j.delivery_info, ${sqlTime(now)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
-      n FOR ORDINALITY, order_no VARCHAR(32) PATH '$.orderNo', user_id INT PATH '$.userId',
-      commodity_id INT PATH '$.commodityId', product_name VARCHAR(100) PATH '$.name',
-      category VARCHAR(50) PATH '$.category', image VARCHAR(500) PATH '$.image', quantity INT PATH '$.quantity',
-      unit_points INT PATH '$.unit', total_points INT PATH '$.total', delivery_info TEXT PATH '$.delivery'
-    )) AS j
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (n FOR ORDINALITY, ${ORDER})) AS j
     ORDER BY j.n`
 }
 

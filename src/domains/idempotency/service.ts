@@ -1,6 +1,6 @@
 import { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
-import { jsonColumns, jsonRows, sqlTime } from '../../shared/sql.js'
+import { inList, jsonColumns, jsonRows, padded, sqlTime } from '../../shared/sql.js'
 import { type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { KEEP_MS, type KeyedRequest } from './rules.js'
@@ -22,6 +22,27 @@ export function answerTo<T>(vault: Vault, request: KeyedRequest, stored: StoredA
   if (hash === null || response === null || expiresAt === null || expiresAt <= now) return undefined
   if (hash !== request.hash) throw refuse('IDEMPOTENCY_CONFLICT')
   return JSON.parse(vault.decrypt(response)) as T
+}
+
+/**
+ * For a statement that locks users as `u`: columns and a join that find for each what is kept under the key of their
+ * request. Where none has a key, nothing is looked for.
+ * @param ordered the requests, in the order of `ids`
+ * @param ids the users' ids as a list, padded as {@link padded} does
+ */
+export function storedAnswers(
+  ordered: readonly { readonly keyed?: KeyedRequest | undefined }[],
+  ids: Prisma.Sql
+): { readonly columns: Prisma.Sql; readonly join: Prisma.Sql } {
+  if (ordered.every((request) => request.keyed === undefined)) {
+    return { columns: Prisma.sql`NULL AS request_hash, NULL AS response, NULL AS expires_at`, join: Prisma.empty }
+  }
+  const keys = inList(padded(ordered.map((request) => request.keyed?.key ?? null)))
+  return {
+    columns: Prisma.sql`k.request_hash, k.response, k.expires_at`,
+    join: Prisma.sql`LEFT JOIN idempotency_keys AS k ON k.user_id = u.user_id
+      AND k.idem_key = CONVERT(ELT(FIELD(u.user_id, ${ids}), ${keys}) USING ascii)`
+  }
 }
 
 /**

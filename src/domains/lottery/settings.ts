@@ -1,5 +1,5 @@
 import { refuse } from '../../shared/refusal.js'
-import { jsonRows } from '../../shared/sql.js'
+import { jsonColumns, jsonRows } from '../../shared/sql.js'
 import type { Db, Tx } from '../../shared/tx.js'
 import { type Actor, recordAct } from '../audit/service.js'
 import type { Outbox } from '../realtime/bus.js'
@@ -143,23 +143,40 @@ function differing(before: object, after: object): string[] {
   return Object.entries(after).flatMap(([field, value]) => (earlier.get(field) === value ? [] : [field]))
 }
 
+const PRIZE = jsonColumns(
+  'prize_id INT',
+  'prize_name VARCHAR(50)',
+  'prize_type VARCHAR(10)',
+  'prize_value DECIMAL(10, 2)',
+  'value_yuan DECIMAL(10, 2)',
+  'angle SMALLINT',
+  'color VARCHAR(7)',
+  'probability DECIMAL(5, 4)',
+  'is_activity INT'
+)
+
 /** Makes the tables say what the rules say. Prizes that are not among them are kept, and off the wheel. */
 async function writeTables(tx: Tx, version: number, rules: Rules): Promise<void> {
   const { prizes, ...config } = toSnapshot(rules)
   const ids = prizes.map(({ prize_id: id }) => id)
+  const rows = prizes.map((prize) => [
+    prize.prize_id,
+    prize.prize_name,
+    prize.prize_type,
+    prize.prize_value,
+    prize.value_yuan,
+    prize.angle,
+    prize.color,
+    prize.probability,
+    Number(prize.is_activity)
+  ])
   await tx.lotterySetting.updateMany({ where: { prizeId: { notIn: ids } }, data: { isActive: false } })
   await tx.$executeRaw`
     INSERT INTO lottery_settings
       (prize_id, prize_name, prize_type, prize_value, value_yuan, angle, color, probability, is_activity, is_active)
     SELECT j.prize_id, j.prize_name, j.prize_type, j.prize_value, j.value_yuan, j.angle, j.color, j.probability,
       j.is_activity, 1
-    FROM JSON_TABLE(${jsonRows(prizes.map((prize) => ({ ...prize, is_activity: Number(prize.is_activity) })))},
-      '$[*]' COLUMNS (
-        prize_id INT PATH '$.prize_id', prize_name VARCHAR(50) PATH '$.prize_name',
-        prize_type VARCHAR(10) PATH '$.prize_type', prize_value DECIMAL(10, 2) PATH '$.prize_value',
-        value_yuan DECIMAL(10, 2) PATH '$.value_yuan', angle SMALLINT PATH '$.angle', color VARCHAR(7) PATH '$.color',
-        probability DECIMAL(5, 4) PATH '$.probability', is_activity INT PATH '$.is_activity'
-      )) AS j
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${PRIZE})) AS j
     ON DUPLICATE KEY UPDATE prize_name = VALUES(prize_name), prize_type = VALUES(prize_type),
       prize_value = VALUES(prize_value), value_yuan = VALUES(value_yuan), angle = VALUES(angle),
       color = VALUES(color), probability = VALUES(probability), is_activity = VALUES(is_activity), is_active = 1`

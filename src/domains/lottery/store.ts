@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
 import { inList, jsonColumns, jsonRows, padded, sqlTime } from '../../shared/sql.js'
 import { type RawTx, type Write, writeAll } from '../../shared/tx.js'
-import { keepingAnswers, type StoredAnswer } from '../idempotency/service.js'
+import { keepingAnswers, type StoredAnswer, storedAnswers } from '../idempotency/service.js'
 import type { OwnPush } from '../realtime/bus.js'
 import { loggingPushes } from '../realtime/event-log.js'
 import { type Account, type Alongside, posting } from '../user/ledger.js'
@@ -72,19 +72,6 @@ export async function takeSeats(
   const added = inList(padded(unknown.map((seat) => seat.user_id)))
   await tx.$executeRaw`INSERT IGNORE INTO lottery_pity (user_id) SELECT user_id FROM users WHERE user_id IN (${added})`
   return read()
-}
-
-/** Finds for each user what is kept under the key of their request; where none has one, nothing is looked for. */
-function storedAnswers(ordered: readonly Pick<DrawRequest, 'keyed'>[], ids: Prisma.Sql) {
-  if (ordered.every((request) => request.keyed === undefined)) {
-    return { columns: Prisma.sql`NULL AS request_hash, NULL AS response, NULL AS expires_at`, join: Prisma.empty }
-  }
-  const keys = inList(padded(ordered.map((request) => request.keyed?.key ?? null)))
-  return {
-    columns: Prisma.sql`k.request_hash, k.response, k.expires_at`,
-    join: Prisma.sql`LEFT JOIN idempotency_keys AS k ON k.user_id = u.user_id
-      AND k.idem_key = CONVERT(ELT(FIELD(u.user_id, ${ids}), ${keys}) USING ascii)`
-  }
 }
 
 /** One statement a table; the balances and the pity rows, both of the locked users, share theirs. */

@@ -1,5 +1,5 @@
 import { Prisma } from '../../generated/prisma/client.js'
-import { jsonRows, sqlTime } from '../../shared/sql.js'
+import { jsonColumns, jsonRows, sqlTime } from '../../shared/sql.js'
 import { DAY_MS } from '../../shared/time.js'
 import { type Db, type RawTx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
@@ -24,6 +24,7 @@ export interface Start {
 }
 
 const SWEEP_ROWS = 1000
+const PUSH = jsonColumns('user_id INT', 'type VARCHAR(30)', 'data MEDIUMTEXT')
 
 /**
  * Writes what a transaction tells users, in one statement, just before it commits. The transaction holds the locks of
@@ -37,13 +38,11 @@ export async function logPushes(tx: RawTx, vault: Vault, pushes: readonly OwnPus
 /** The write of {@link logPushes}, for a transaction that sends it with others; none where nobody is told. */
 export function loggingPushes(vault: Vault, pushes: readonly OwnPush[], now: Date): Write[] {
   if (pushes.length === 0) return []
-  const rows = pushes.map(({ userId, type, data }) => ({ userId, type, data: vault.encrypt(JSON.stringify(data)) }))
+  const rows = pushes.map(({ userId, type, data }) => [userId, type, vault.encrypt(JSON.stringify(data))])
   const statement = Prisma.sql`
     INSERT INTO push_events (user_id, type, data, created_at)
     SELECT j.user_id, j.type, j.data, ${sqlTime(now)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (
-      n FOR ORDINALITY, user_id INT PATH '$.userId', type VARCHAR(30) PATH '$.type', data MEDIUMTEXT PATH '$.data'
-    )) AS j
+    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (n FOR ORDINALITY, ${PUSH})) AS j
     ORDER BY j.n`
   return [{ statement }]
 }
