@@ -22,7 +22,9 @@ import { createSharedBus } from './domains/realtime/shared-bus.js'
 import user from './domains/user/plugin.js'
 import voucher from './domains/voucher/plugin.js'
 import wechat from './domains/wechat/plugin.js'
+import alerts, { type AlertOptions } from './plugins/alerts.js'
 import cache from './plugins/cache.js'
+import context from './plugins/context.js'
 import database from './plugins/database.js'
 import docs from './plugins/docs.js'
 import drain from './plugins/drain.js'
@@ -30,7 +32,10 @@ import errors, { sendRefusal, toRefusal } from './plugins/errors.js'
 import health from './plugins/health.js'
 import identity, { access } from './plugins/identity.js'
 import janitor from './plugins/janitor.js'
+import metrics from './plugins/metrics.js'
+import overload, { type OverloadLimits } from './plugins/overload.js'
 import rateLimit from './plugins/rate-limit.js'
+import scrape from './plugins/scrape.js'
 import security from './plugins/security.js'
 import validation from './plugins/validation.js'
 import redis from './redis/plugin.js'
@@ -63,6 +68,8 @@ export interface AppOptions {
   readonly sms?: SmsProvider
   readonly storage?: ObjectStorage
   readonly realtime?: Partial<HubLimits>
+  readonly overload?: Partial<OverloadLimits>
+  readonly alerts?: Partial<AlertOptions>
   /** Sees every statement sent to the database. */
   readonly onQuery?: (sql: string) => void
 }
@@ -108,13 +115,17 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   )
 
   // What every request passes, in this order.
+  await app.register(context)
+  await app.register(metrics)
   await app.register(errors)
   await app.register(drain)
+  await app.register(overload, options.overload ?? {})
   await app.register(security)
   await app.register(validation)
   await app.register(database, {
     url: config.DATABASE_URL,
     poolSize: config.DB_POOL,
+    comments: config.SQL_COMMENTS,
     ...(options.onQuery === undefined ? {} : { onQuery: options.onQuery })
   })
   await app.register(identity)
@@ -127,6 +138,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(wechatClient)
   await app.register(realtime, options.realtime === undefined ? {} : { limits: options.realtime })
   await app.register(health)
+  await app.register(scrape)
+  await app.register(alerts, options.alerts ?? {})
   await app.register(janitor)
 
   await app.register(auth, { prefix: '/api/auth' })

@@ -53,7 +53,20 @@ export const ConfigSchema = Type.Object({
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info', description: 'trace, debug, info, warn, error, fatal or silent' }
   ),
+  LOG_DIR: Type.Optional(
+    Type.String({ description: 'folder of daily log files, beside standard output; unset: none' })
+  ),
   DOCS: Type.Optional(Type.Boolean({ description: '/api/docs on or off; unset: on, but off in production' })),
+  METRICS_TOKEN: Type.Optional(
+    Type.String({ minLength: 16, description: 'Bearer token for /metrics; unset: loopback alone may read it' })
+  ),
+  MEMORY_LIMIT_MB: Type.Integer({
+    minimum: 128,
+    maximum: 1_000_000,
+    default: 500,
+    description: 'memory of one process in MiB: over it requests are shed, over 80 % an alert is sent'
+  }),
+  SQL_COMMENTS: Flag(true, 'request ids in the statements, as comments'),
   STORAGE: Type.Union([Type.Literal('local'), Type.Literal('s3')], {
     default: 'local',
     description: 'where photographs lie: local, under DATA_DIR, or s3'
@@ -90,6 +103,9 @@ export const ConfigSchema = Type.Object({
     default: 'https://api.weixin.qq.com',
     description: "where WeChat's server API is reached"
   }),
+  ALERT_WEBHOOK_URL: Type.Optional(
+    Type.String({ format: 'url', description: 'robot of a WeCom group, which is told of alerts; unset: the log alone' })
+  ),
   NEW_USER_POINTS: Type.Integer({
     minimum: 0,
     maximum: 1_000_000,

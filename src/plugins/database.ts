@@ -7,9 +7,9 @@ import { logPushes } from '../domains/realtime/event-log.js'
 import { PrismaClient } from '../generated/prisma/client.js'
 import { connectionOptions, SESSION_SQL } from '../shared/connection.js'
 import { isTransient, isUnavailable } from '../shared/database-errors.js'
-import { refuse } from '../shared/refusal.js'
-import type { RawTx, Tx } from '../shared/tx.js'
-import { gatheringStream } from './gathering-stream.js'
+import { Refusal, refuse } from '../shared/refusal.js'
+import { movementsOf, type RawTx, type Tx } from '../shared/tx.js'
+import { ACQUIRE_MS, createFastPool, createPool, queueLimit } from './pool.js'
 import { OutcomeUnknown, rawTx, rollBack } from './raw-tx.js'
 
 /**
@@ -39,20 +39,26 @@ declare module 'fastify' {
      *   answer to COMMIT was lost, or what failed; but for OutcomeUnknown nothing was done
      */
     readonly fastTx: <T>(work: RawWork<T>) => Promise<T>
+    /**
+     * A small question on a connection of its own, for what must be known while the pool is exhausted: health, the
+     * length of a queue. One at a time; it fails within two seconds when the database is away.
+     */
+    readonly ask: <T>(sql: string) => Promise<T[]>
   }
 }
 
 export interface DatabaseOptions {
   readonly url: string
   readonly poolSize: number
+  /** Whether statements carry the id of their request. */
+  readonly comments: boolean
   /** Sees every statement that is sent; for tests and measurements. */
   readonly onQuery?: (sql: string) => void
 }
 
 const ATTEMPTS = 5
 const RETRY_BASE_MS = 15
-/** How long to wait for a connection: a mini-program gives up after ten seconds. Prisma waits a little longer. */
-const ACQUIRE_MS = 8000
+/** Prisma waits for a connection a little longer than the pool does. */
 const WAIT_MS = ACQUIRE_MS + 1000
 /** How long a transaction may run. */
 const RUN_MS = 15_000
@@ -64,54 +70,59 @@ const FAST_LOCK_WAIT_SECONDS = 1
 const MAX_FAST = 8
 const fastShare = (poolSize: number) => Math.max(1, Math.min(MAX_FAST, Math.round(poolSize / 3)))
 
-function createPool(
-  { url, poolSize, onQuery }: DatabaseOptions,
-  sessionSql: readonly string[],
-  more: mariadb.PoolConfig = {}
-): mariadb.Pool {
-  return mariadb.createPool({
-    ...connectionOptions(url),
-    connectionLimit: poolSize,
-    minimumIdle: Math.min(2, poolSize),
-    idleTimeout: 300,
-    acquireTimeout: ACQUIRE_MS,
-    connectTimeout: 5000,
-    initSql: [...SESSION_SQL, ...sessionSql],
-    ...(onQuery === undefined ? {} : { logger: { query: onQuery } }),
-    ...more
-  })
-}
+const ASK_MS = 1000
 
 export default fp<DatabaseOptions>(
   async (app, options) => {
-    const { poolSize } = options
-    const pool = createPool({ ...options, poolSize: Math.max(1, poolSize - fastShare(poolSize)) }, [
-      `SET SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}`
-    ])
+    const { url, poolSize, comments, onQuery } = options
+    const fast = fastShare(poolSize)
+    const hooks = { watch: app.meters, ...(onQuery === undefined ? {} : { onQuery }) }
+    const pool = createPool({
+      ...hooks,
+      url,
+      size: Math.max(1, poolSize - fast),
+      maxWaiting: queueLimit(poolSize),
+      comments,
+      sessionSql: [`SET SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}`]
+    })
     // A deadlock ends a transaction at once, and statements that were sent behind it would each commit by themselves;
     // without autocommit they fall to the ROLLBACK that follows.
-    const fastPool = createPool(
-      { ...options, poolSize: fastShare(poolSize) },
-      [`SET SESSION innodb_lock_wait_timeout = ${FAST_LOCK_WAIT_SECONDS}`, 'SET SESSION autocommit = 0'],
-      { stream: gatheringStream(options.url) }
-    )
+    const fastPool = createFastPool({
+      ...hooks,
+      url,
+      size: fast,
+      sessionSql: [`SET SESSION innodb_lock_wait_timeout = ${FAST_LOCK_WAIT_SECONDS}`, 'SET SESSION autocommit = 0']
+    })
+    const side = mariadb.createPool({
+      ...connectionOptions(url),
+      connectionLimit: 1,
+      minimumIdle: 0,
+      acquireTimeout: ASK_MS,
+      connectTimeout: ASK_MS,
+      initSql: [...SESSION_SQL]
+    })
+    app.meters.watchPool([pool, fastPool])
     const prisma = new PrismaClient({ adapter: new PrismaMariaDb(pool), errorFormat: 'minimal' })
 
     async function tx<T>(work: Work<T>): Promise<T> {
       for (let attempt = 1; ; attempt += 1) {
         const outbox = new Outbox()
         try {
+          let movements: ReturnType<typeof movementsOf> = []
           const result = await prisma.$transaction(
             async (client) => {
               const done = await work(client, outbox)
               await logPushes(client, app.vault, outbox.takeUnlogged(), app.clock())
+              movements = movementsOf(client)
               return done
             },
             { maxWait: WAIT_MS, timeout: RUN_MS }
           )
+          app.meters.committed(outbox.pushes, movements)
           outbox.publishTo(app.bus)
           return result
         } catch (err) {
+          if (err instanceof Refusal) throw err
           if (isTransient(err) && attempt < ATTEMPTS) {
             await pause(Math.random() * RETRY_BASE_MS * 2 ** attempt)
             continue
@@ -138,12 +149,14 @@ export default fp<DatabaseOptions>(
       }, FAST_RUN_MS)
       let committing = false
       let result: T
+      let movements: ReturnType<typeof movementsOf> = []
       try {
         const begun = connection.query('BEGIN')
         begun.catch(() => {})
-        const tx = rawTx(connection)
+        const tx = rawTx(connection, app.meters)
         result = await work(tx, outbox)
         await logPushes(tx, app.vault, outbox.takeUnlogged(), app.clock())
+        movements = movementsOf(tx)
         await begun
         committing = true
         await connection.query('COMMIT')
@@ -158,6 +171,7 @@ export default fp<DatabaseOptions>(
         clearTimeout(timer)
       }
       await connection.release().catch(() => connection.destroy())
+      app.meters.committed(outbox.pushes, movements)
       outbox.publishTo(app.bus)
       return result
     }
@@ -165,10 +179,11 @@ export default fp<DatabaseOptions>(
     app.decorate('db', prisma)
     app.decorate('tx', tx)
     app.decorate('fastTx', fastTx)
+    app.decorate('ask', <T>(sql: string) => side.query<T[]>(sql))
     app.addHook('onClose', async () => {
       await prisma.$disconnect()
-      await Promise.all([pool.end(), fastPool.end()])
+      await Promise.all([pool.end(), fastPool.end(), side.end()])
     })
   },
-  { name: 'database', dependencies: ['bus'] }
+  { name: 'database', dependencies: ['bus', 'context', 'metrics'] }
 )

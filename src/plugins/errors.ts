@@ -46,6 +46,7 @@ function fromValidation(faults: NonNullable<FastifyError['validation']>, invalid
 
 /** The one place where a failure becomes an answer. */
 export function sendRefusal(refusal: Refusal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  request.server.meters.refused(refusal.error)
   if (refusal.retryAfterSeconds !== undefined) reply.header('retry-after', Math.max(1, refusal.retryAfterSeconds))
   // Whatever the route says of its answers: a failure is of this moment.
   if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')

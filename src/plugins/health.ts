@@ -59,6 +59,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
     '/health',
     {
       logLevel: 'warn',
+      config: { vital: true },
       schema: {
         tags: TAGS,
         summary: 'State of the service and of all it needs',
@@ -68,7 +69,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
     async (_request, reply) => {
       const link = app.redis
       const [db, storage, redis] = await Promise.all([
-        timed(() => app.db.$queryRaw`SELECT 1`),
+        timed(() => app.ask('SELECT 1')),
         timed(() => app.storage.check()),
         link === undefined ? { status: 'disabled' as const } : timed(() => link.check())
       ])
@@ -93,23 +94,28 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
   )
   app.get(
     '/health/live',
-    { logLevel: 'warn', schema: { tags: TAGS, summary: 'The process runs', response: { 200: Alive } } },
+    {
+      logLevel: 'warn',
+      config: { vital: true },
+      schema: { tags: TAGS, summary: 'The process runs', response: { 200: Alive } }
+    },
     async () => ({ status: 'alive' })
   )
   app.get(
     '/health/ready',
     {
       logLevel: 'warn',
+      config: { vital: true },
       schema: { tags: TAGS, summary: 'The service can take requests', response: { 200: Alive, 503: Alive } }
     },
     async (_request, reply) => {
       if (app.drain.isOn) return reply.code(503).send({ status: 'stopping' })
-      const db = await timed(() => app.db.$queryRaw`SELECT 1`)
-      if (db.status === 'healthy') return { status: 'ready' }
+      const db = await timed(() => app.ask('SELECT 1'))
+      if (db.status === 'healthy' && !app.isUnderPressure()) return { status: 'ready' }
       reply.code(503)
       return { status: 'not ready' }
     }
   )
 }
 
-export default fp(health, { name: 'health', dependencies: ['database', 'storage', 'redis', 'drain'] })
+export default fp(health, { name: 'health', dependencies: ['database', 'overload', 'storage', 'redis', 'drain'] })

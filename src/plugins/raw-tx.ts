@@ -1,6 +1,7 @@
 import type { PoolConnection } from 'mariadb'
 import { Prisma } from '../generated/prisma/client.js'
 import type { RawTx, Statement } from '../shared/tx.js'
+import { verbOf } from './pool.js'
 
 /** The line broke while COMMIT was on it: what was written may be there, or not. */
 export class OutcomeUnknown extends Error {
@@ -12,12 +13,17 @@ export class OutcomeUnknown extends Error {
 /**
  * Raw statements on a connection with an open transaction. The driver sends a statement without waiting for the
  * ones before it. Rows come as numbers, texts and UTC `Date`s, as Prisma gives them; a statement that reads a `DATE`
- * or a `DECIMAL` casts it to text.
+ * or a `DECIMAL` casts it to text. `watch` hears how long each took, in seconds, those ahead of it included.
  */
-export function rawTx(connection: PoolConnection): RawTx {
-  const run = (query: Statement, values: unknown[]): Promise<unknown> => {
+export function rawTx(connection: PoolConnection, watch: { statement(verb: string, seconds: number): void }): RawTx {
+  const run = async (query: Statement, values: unknown[]): Promise<unknown> => {
     const whole = 'sql' in query ? query : Prisma.sql(query, ...values)
-    return connection.execute(whole.sql, whole.values)
+    const start = performance.now()
+    try {
+      return await connection.execute(whole.sql, whole.values)
+    } finally {
+      watch.statement(verbOf(whole.sql), (performance.now() - start) / 1000)
+    }
   }
   return {
     pipelines: true,

@@ -82,12 +82,12 @@ export const Failure = Type.Object({
 })
 
 /** Refusals that any route may answer with. */
-const ANYWHERE: readonly ErrorName[] = ['RATE_LIMITED', 'INTERNAL', 'DATABASE_UNAVAILABLE']
+const ANYWHERE: readonly ErrorName[] = ['RATE_LIMITED', 'INTERNAL', 'DATABASE_UNAVAILABLE', 'OVERLOADED']
 
 /** The response schemas of the named refusals, grouped by HTTP status, with an example of each. */
 export function failures(...names: ErrorName[]): Record<number, TSchema> {
   const byStatus = new Map<number, ErrorName[]>()
-  for (const name of [...names, ...ANYWHERE]) {
+  for (const name of new Set([...names, ...ANYWHERE])) {
     const { status } = catalogue[name]
     byStatus.set(status, [...(byStatus.get(status) ?? []), name])
   }

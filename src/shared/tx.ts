@@ -30,6 +30,22 @@ export interface Write {
   readonly statement: Prisma.Sql
   /** @throws Error when the rows it matched are not those it should have */
   readonly check?: (matched: number) => void
+  /** The points that it moves, to be counted once the transaction has committed. */
+  readonly moved?: readonly Movement[]
+}
+
+/** Points that moved, and for what. */
+export interface Movement {
+  readonly source: string
+  /** Signed. */
+  readonly points: number
+}
+
+const movements = new WeakMap<object, Movement[]>()
+
+/** The points that a transaction has moved. */
+export function movementsOf(tx: RawTx): readonly Movement[] {
+  return movements.get(tx) ?? []
 }
 
 /**
@@ -38,6 +54,8 @@ export interface Write {
  * failure does so behind them all.
  */
 export async function writeAll(tx: RawTx, writes: readonly Write[]): Promise<void> {
+  const moved = writes.flatMap((write) => write.moved ?? [])
+  if (moved.length > 0) movements.set(tx, [...movementsOf(tx), ...moved])
   if (tx.pipelines !== true) {
     for (const { statement, check } of writes) {
       const matched = await tx.$executeRaw(statement)

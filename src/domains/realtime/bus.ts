@@ -3,11 +3,15 @@ import type { Payload, PushType } from './events.js'
 /** Who a push is for. */
 export type Audience = { readonly userId: number } | 'merchants' | 'everyone'
 
-/** What one user is told; it goes through the log, see event-log.ts. */
-export interface OwnPush {
-  readonly userId: number
+/** A push, whoever it is for. */
+export interface Told {
   readonly type: PushType
   readonly data: object
+}
+
+/** What one user is told; it goes through the log, see event-log.ts. */
+export interface OwnPush extends Told {
+  readonly userId: number
 }
 
 type PushOf<Name extends PushType> = {
@@ -63,6 +67,7 @@ export function createLocalBus(onError: (err: unknown) => void): EventBus {
 export class Outbox {
   readonly #events: BusEvent[] = []
   readonly #own: OwnPush[] = []
+  readonly #pushes: Told[] = []
   #logged = 0
 
   /**
@@ -77,6 +82,7 @@ export class Outbox {
 
   /** To push to one user, the transaction must hold the lock of that user's row: it puts their events in order. */
   push<Name extends PushType>(audience: Audience, type: Name, data: Payload<Name>): void {
+    this.#pushes.push({ type, data })
     if (typeof audience === 'object') {
       this.#own.push({ userId: audience.userId, type, data })
       return
@@ -87,6 +93,11 @@ export class Outbox {
 
   tell(event: Exclude<BusEvent, { kind: 'push' }>): void {
     this.#events.push(event)
+  }
+
+  /** All that is told, whoever it is for; to be counted. */
+  get pushes(): readonly Told[] {
+    return this.#pushes
   }
 
   publishTo(bus: EventBus): void {

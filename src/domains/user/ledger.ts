@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { jsonColumns, jsonRows, sqlTime } from '../../shared/sql.js'
-import { type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
+import { type Movement, type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import { type PointsSource, SOURCE_TEXT } from '../realtime/events.js'
 
 /** Why points move. */
@@ -120,6 +120,10 @@ export async function post(tx: RawTx, accounts: readonly Account[], now: Date): 
   await writeAll(tx, posting(accounts, now))
 }
 
+function movementsOf({ entries }: Account): Movement[] {
+  return entries.map(({ points, reason }) => ({ source: reason.source, points }))
+}
+
 /** The writes of {@link post}, for a transaction that sends them with others; none where no account moved. */
 export function posting(accounts: readonly Account[], now: Date, alongside?: Alongside): Write[] {
   const moved = accounts.filter((account) => account.entries.length > 0)
@@ -157,5 +161,5 @@ export function posting(accounts: readonly Account[], now: Date, alongside?: Alo
       (user_id, points, balance_after, type, source, description, related_id, created_at)
     SELECT j.user_id, j.points, j.balance_after, j.type, j.source, j.description, j.related_id, ${sqlTime(now)}
     FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${ENTRY})) AS j`
-  return [{ statement: balances, check }, { statement: entries }]
+  return [{ statement: balances, check }, { statement: entries, moved: moved.flatMap(movementsOf) }]
 }

@@ -1,0 +1,45 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import fp from 'fastify-plugin'
+
+/** What one request has asked of the database so far. Times are in milliseconds. */
+export interface Work {
+  readonly requestId: string
+  statements: number
+  /** Spent in statements. */
+  databaseMs: number
+  /** Spent waiting for a connection. */
+  waitMs: number
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Unset where the request never came past the router. */
+    work: Work | undefined
+  }
+}
+
+const storage = new AsyncLocalStorage<Work>()
+
+/** The work of the request that the caller runs for; undefined in timers and scripts. */
+export function currentWork(): Work | undefined {
+  return storage.getStore()
+}
+
+/**
+ * Lets whatever runs for a request find it again, through all that is awaited. Parsing a body comes from the socket's
+ * events, which know nothing of the request: so it is entered anew after that.
+ */
+export default fp(
+  async (app) => {
+    app.decorateRequest('work', undefined)
+    app.addHook('onRequest', (request, _reply, done) => {
+      request.work = { requestId: request.id, statements: 0, databaseMs: 0, waitMs: 0 }
+      storage.run(request.work, done)
+    })
+    app.addHook('preValidation', (request, _reply, done) => {
+      if (request.work === undefined) done()
+      else storage.run(request.work, done)
+    })
+  },
+  { name: 'context' }
+)
