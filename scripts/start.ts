@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import { type Config, docsEnabled } from '../src/config.js'
+import { type Config, ConfigError, docsEnabled } from '../src/config.js'
 import { onSignal, type Service, serve } from '../src/serve.js'
 import { type OpenDatabase, openDatabase, openEmbedded } from './lib/database.js'
 import { SAMPLE_MERCHANT } from './lib/first-data.js'
@@ -76,7 +76,7 @@ async function listen(config: Config & { DATABASE_URL: string }): Promise<Servic
     if ((err as NodeJS.ErrnoException).code === 'EADDRINUSE') {
       throw new Fault(`Port ${config.PORT} on ${config.HOST} is taken. Choose another: PORT=3001 npm start`)
     }
-    throw err
+    throw err instanceof ConfigError ? new Fault(err.message) : err
   }
 }
 

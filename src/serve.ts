@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { type AppOptions, buildApp } from './app.js'
-import { createLogger } from './logger.js'
+import { createLogger, logFiles } from './logger.js'
 
 /** A service that listens. */
 export interface Service {
@@ -29,7 +29,7 @@ export async function serve(
   config: AppOptions['config'],
   noticeMs = config.NODE_ENV === 'production' ? NOTICE_MS : 0
 ): Promise<Service> {
-  const app = await buildApp({ config, logger: createLogger(config) })
+  const app = await buildApp({ config, logger: createLogger(config, undefined, await logFiles(config)) })
   const address = await app.listen({ host: config.HOST, port: config.PORT }).catch(async (err: unknown) => {
     // Its database connections would keep the process alive.
     await app.close()

@@ -1,5 +1,6 @@
 // The service on a machine that is ready for it: what the image runs. `npm start` (scripts/start.ts) also makes ready.
 import { ConfigError, loadConfig } from './config.js'
+import { requireSchema, SchemaError } from './migrations.js'
 import { onSignal, serve } from './serve.js'
 
 try {
@@ -7,9 +8,12 @@ try {
   if (DATABASE_URL === undefined) {
     throw new ConfigError(['DATABASE_URL is missing: only `npm start` brings a database of its own'])
   }
+  await requireSchema(DATABASE_URL)
   const service = await serve({ ...rest, DATABASE_URL })
   onSignal(() => service.stop())
 } catch (err) {
-  process.stderr.write(`${err instanceof ConfigError ? err.message : err instanceof Error ? err.stack : String(err)}\n`)
+  process.stderr.write(
+    `${err instanceof ConfigError || err instanceof SchemaError ? err.message : err instanceof Error ? err.stack : String(err)}\n`
+  )
   process.exit(1)
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { canonical, keyedRequest } from '../src/domains/idempotency/rules.js'
 import { newCode } from '../src/domains/voucher/rules.js'
-import { withoutSecrets } from '../src/logger.js'
 import { connectionOptions } from '../src/shared/connection.js'
 import { isTransient, isUnavailable } from '../src/shared/database-errors.js'
+import { urlForLog } from '../src/shared/log-safety.js'
 import { maskMobile } from '../src/shared/mask.js'
 import { padded } from '../src/shared/sql.js'
 import { businessDay, rate } from '../src/shared/time.js'
@@ -83,8 +83,11 @@ test('voucher codes have no look-alikes', () => {
 test('mobiles are masked, and secrets are cut out of addresses', () => {
   expect(maskMobile('13812345678')).toBe('138****5678')
   expect(maskMobile('1381')).toBe('***')
-  expect(withoutSecrets('/ws?a=1&token=abc.def&b=2')).toBe('/ws?a=1&token=[redacted]&b=2')
-  expect(withoutSecrets('/x?access_token=abc')).toBe('/x?access_token=[redacted]')
+  expect(urlForLog('/ws?page=1&token=abc.def&limit=2')).toBe('/ws?page=1&token=[redacted]&limit=2')
+  expect(urlForLog('/x?access_token=abc')).toBe('/x?access_token=[redacted]')
+  expect(urlForLog('/api/merchant/vouchers/RWTK6F94VFW6', '/api/merchant/vouchers/:code')).toBe(
+    '/api/merchant/vouchers/:code'
+  )
 })
 
 test('a database address is read, and its password never repeated', () => {

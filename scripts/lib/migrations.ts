@@ -1,17 +1,17 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
-import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { randomUUID } from 'node:crypto'
 import * as mariadb from 'mariadb'
+import {
+  APPLIED_SQL,
+  type AppliedMigration,
+  historyFault,
+  type Migration,
+  missingFrom,
+  readMigrations
+} from '../../src/migrations.js'
 import { connectionOptions } from '../../src/shared/connection.js'
 import { Fault } from './print.js'
 
-export interface Migration {
-  readonly name: string
-  readonly sql: string
-  /** SHA-256 of the file, in hexadecimal, as Prisma computes it. */
-  readonly checksum: string
-}
+export { type Migration, readMigrations } from '../../src/migrations.js'
 
 const LOCK_WAIT_SECONDS = 120
 
@@ -26,31 +26,6 @@ const LEDGER_TABLE = `CREATE TABLE IF NOT EXISTS \`_prisma_migrations\` (
   \`started_at\` DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
   \`applied_steps_count\` INTEGER UNSIGNED NOT NULL DEFAULT 0
 ) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`
-
-/** The project's own folder, whether this file runs from `scripts/` or compiled from `dist/scripts/`. */
-function migrationsFolder(): string {
-  const here = path.dirname(fileURLToPath(import.meta.url))
-  const root = here.includes(`${path.sep}dist${path.sep}`) ? '../../..' : '../..'
-  return path.resolve(here, root, 'prisma/migrations')
-}
-
-/** The migrations of the project, oldest first. */
-export async function readMigrations(folder = migrationsFolder()): Promise<Migration[]> {
-  const entries = await readdir(folder, { withFileTypes: true })
-  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
-  return Promise.all(
-    names.sort().map(async (name) => {
-      const sql = await readFile(path.join(folder, name, 'migration.sql'), 'utf8')
-      return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
-    })
-  )
-}
-
-interface AppliedRow {
-  migration_name: string
-  checksum: string
-  finished_at: Date | null
-}
 
 /**
  * Applies what the database has not yet seen, and records it where `prisma migrate deploy` looks.
@@ -69,9 +44,7 @@ export async function migrate(url: string, migrations?: readonly Migration[]): P
     )
     if (Number(lock.taken) !== 1) throw new Fault('Another process has been migrating this database for too long.')
     await connection.query(LEDGER_TABLE)
-    const applied = await connection.query<AppliedRow[]>(
-      'SELECT migration_name, checksum, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL'
-    )
+    const applied = await connection.query<AppliedMigration[]>(APPLIED_SQL)
     const pending = pendingOf(wanted, applied)
     for (const migration of pending) await apply(connection, migration)
     return pending.map((migration) => migration.name)
@@ -90,32 +63,11 @@ export async function isEmpty(url: string): Promise<boolean> {
   }
 }
 
-/** What is left to apply; refuses a history that does not fit ours. */
-export function pendingOf(wanted: readonly Migration[], applied: readonly AppliedRow[]): Migration[] {
-  const known = new Map(wanted.map((migration) => [migration.name, migration]))
-  for (const row of applied) {
-    const migration = known.get(row.migration_name)
-    if (migration === undefined) {
-      throw new Fault(
-        `The database has the migration ${row.migration_name}, which this version does not know: it is older than ` +
-          'the database. Deploy the newer version again.'
-      )
-    }
-    if (row.finished_at === null) {
-      throw new Fault(
-        `The migration ${row.migration_name} failed half way. Mend the database by hand, then set finished_at (done) ` +
-          'or rolled_back_at (undone) of its row in _prisma_migrations, and start again.'
-      )
-    }
-    if (migration.checksum !== row.checksum) {
-      throw new Fault(
-        `The migration ${row.migration_name} was edited after it had been applied. Restore its file, and write the ` +
-          'change as a new migration.'
-      )
-    }
-  }
-  const done = new Set(applied.map((row) => row.migration_name))
-  return wanted.filter((migration) => !done.has(migration.name))
+/** What is left to apply. @throws Fault on a history that does not fit ours */
+function pendingOf(wanted: readonly Migration[], applied: readonly AppliedMigration[]): Migration[] {
+  const fault = historyFault(wanted, applied)
+  if (fault !== undefined) throw new Fault(fault)
+  return missingFrom(wanted, applied)
 }
 
 async function apply(connection: mariadb.Connection, migration: Migration): Promise<void> {
