@@ -119,8 +119,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(metrics)
   await app.register(errors)
   await app.register(drain)
-  await app.register(overload, options.overload ?? {})
   await app.register(security)
+  await app.register(overload, options.overload ?? {})
   await app.register(validation)
   await app.register(database, {
     url: config.DATABASE_URL,

@@ -58,7 +58,10 @@ export const ConfigSchema = Type.Object({
   ),
   DOCS: Type.Optional(Type.Boolean({ description: '/api/docs on or off; unset: on, but off in production' })),
   METRICS_TOKEN: Type.Optional(
-    Type.String({ minLength: 16, description: 'Bearer token for /metrics; unset: loopback alone may read it' })
+    Type.String({
+      pattern: '^\\S{16,}$',
+      description: 'Bearer token for /metrics, 16 characters or more; unset: loopback alone may read it'
+    })
   ),
   MEMORY_LIMIT_MB: Type.Integer({
     minimum: 128,

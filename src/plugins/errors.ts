@@ -18,6 +18,10 @@ declare module 'fastify' {
     /** What a request that does not fit the schema is refused with, where the module has a number of its own. */
     invalid?: 'VALIDATION_FAILED' | 'REVIEW_PARAMS' | 'APPLICATION_INCOMPLETE'
   }
+  interface FastifyRequest {
+    /** What it was refused with, for whoever counts. */
+    refused: ErrorName | undefined
+  }
 }
 
 /**
@@ -46,7 +50,7 @@ function fromValidation(faults: NonNullable<FastifyError['validation']>, invalid
 
 /** The one place where a failure becomes an answer. */
 export function sendRefusal(refusal: Refusal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  request.server.meters.refused(refusal.error)
+  request.refused = refusal.error
   if (refusal.retryAfterSeconds !== undefined) reply.header('retry-after', Math.max(1, refusal.retryAfterSeconds))
   // Whatever the route says of its answers: a failure is of this moment.
   if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')
@@ -55,6 +59,7 @@ export function sendRefusal(refusal: Refusal, request: FastifyRequest, reply: Fa
 
 export default fp(
   async (app) => {
+    app.decorateRequest('refused', undefined)
     app.setErrorHandler<FastifyError | Refusal>((err, request, reply) => {
       const refusal = toRefusal(err, request.routeOptions.config?.invalid)
       if (refusal.entry.status >= 500) request.log.error({ err }, 'request failed')

@@ -9,8 +9,6 @@ import type { Movement } from '../shared/tx.js'
 
 /** What is counted, without a word of who reads it. Times are in seconds. */
 export interface Meters {
-  /** @param error its name in the catalogue */
-  refused(error: string): void
   /** A request turned away to keep the rest alive. */
   shed(reason: string): void
   waited(seconds: number): void
@@ -59,6 +57,15 @@ export default fp(
       }
     })
     app.decorate('meters', createMeters(register))
+    const refusals = new prometheus.Counter({
+      name: 'refusals_total',
+      help: 'Refused requests, by their error; stock is STOCK_INSUFFICIENT',
+      labelNames: ['error'],
+      registers: [register]
+    })
+    app.addHook('onResponse', async ({ refused }) => {
+      if (refused !== undefined) refusals.inc({ error: refused })
+    })
   },
   { name: 'metrics' }
 )
@@ -82,7 +89,6 @@ function createMeters(register: prometheus.Registry): Meters {
     })
   }
 
-  const refusals = counter('refusals_total', 'Refused requests, by their error; stock is STOCK_INSUFFICIENT', 'error')
   const sheds = counter('requests_shed_total', 'Requests turned away to keep the rest alive', 'reason')
   const draws = counter('lottery_draws_total', 'Requests to draw that were done', 'draw_type')
   const results = counter('lottery_results_total', 'Single draws', 'prize_type', 'is_pity')
@@ -95,7 +101,6 @@ function createMeters(register: prometheus.Registry): Meters {
   const waits = histogram('db_pool_wait_seconds', 'Time to get a connection')
 
   return {
-    refused: (error) => refusals.inc({ error }),
     shed: (reason) => sheds.inc({ reason }),
     waited: (seconds) => waits.observe(seconds),
     statement: (verb, seconds) => statements.observe({ verb }, seconds),

@@ -15,7 +15,7 @@ export interface OverloadLimits {
   readonly sampleEveryMs: number
 }
 
-const DEFAULT_OVERLOAD: OverloadLimits = { maxEventLoopDelayMs: 500, sampleEveryMs: 1000 }
+const DEFAULT_OVERLOAD: OverloadLimits = { maxEventLoopDelayMs: 1000, sampleEveryMs: 1000 }
 const RETRY_AFTER_SECONDS = 2
 const MIB = 1024 * 1024
 /** Of the memory limit: what is alive in the heap may fill that much. The rest is native: pictures, sockets, code. */

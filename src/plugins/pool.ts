@@ -126,9 +126,12 @@ function poolConfig({ url, size, sessionSql, onQuery }: FastPoolOptions): mariad
   }
 }
 
-/** A statement with the id of its request behind it, in the form of sqlcommenter. Ids hold nothing that could end it. */
+/**
+ * A statement with the id of its request, in the form of sqlcommenter but in front: server and driver show long
+ * statements by their beginnings. An id is a client's to choose, so what could end the comment is left out.
+ */
 export function withRequestId(sql: string, requestId: string): string {
-  return `${sql} /*request_id='${requestId.replaceAll(/[^\w.-]/g, '')}'*/`
+  return `/*request_id='${requestId.replaceAll(/[^\w.-]/g, '')}'*/ ${sql}`
 }
 
 const VERBS = new Set(['select', 'insert', 'update', 'delete', 'begin', 'commit', 'rollback'])

@@ -70,6 +70,8 @@ export function testConfig(changes: Partial<Config> = {}): Config & { DATABASE_U
     LOG_LEVEL: 'silent',
     RATE_LIMIT: 'off',
     DB_POOL: '10',
+    // Those of the tests and their tools count too.
+    MEMORY_LIMIT_MB: '16000',
     JWT_SECRET: 'a test secret of more than thirty-two characters',
     ENCRYPTION_KEY: '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'
   }
@@ -78,9 +80,12 @@ export function testConfig(changes: Partial<Config> = {}): Config & { DATABASE_U
 
 export type TestAppOptions = Omit<AppOptions, 'config'> & { config?: Partial<Config> }
 
-/** The service as production builds it, on the file's schema; closed when the test ends. */
+/**
+ * The service as production builds it, on the file's schema; closed when the test ends. That a loaded machine is late
+ * is no fault of it.
+ */
 export async function createApp({ config, ...options }: TestAppOptions = {}): Promise<FastifyInstance> {
-  const app = await buildApp({ ...options, config: testConfig(config) })
+  const app = await buildApp({ overload: { maxEventLoopDelayMs: 0 }, ...options, config: testConfig(config) })
   onTestFinished(() => app.close())
   await app.ready()
   return app
