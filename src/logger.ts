@@ -43,9 +43,20 @@ export function createLogger(
         url: urlForLog(request.url, request.routeOptions?.url),
         remoteAddress: request.ip
       }),
-      err: (err: unknown) => errorForLog(err)
+      err: (err: unknown) => errorForLog(err),
+      error: (err: unknown) => errorForLog(err)
     },
-    hooks: { streamWrite: scrubbed }
+    hooks: {
+      streamWrite: scrubbed,
+      // Where no message is given pino takes the error's own, as it is.
+      logMethod(args: unknown[], method: (...args: unknown[]) => void) {
+        const [first, message, ...rest] = args
+        const err = first instanceof Error ? first : (first as { err?: unknown } | undefined)?.err
+        const given = message ?? (err instanceof Error ? errorForLog(err).message : undefined)
+        const fields = first instanceof Error ? { err } : first
+        method.apply(this, given === undefined ? [fields] : [fields, given, ...rest])
+      }
+    }
   }
   const out = destination ?? standardOutput(config)
   return pino(options, files.length === 0 ? out : multistream([{ stream: out, level: 'trace' }, ...files]))
