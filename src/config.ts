@@ -217,6 +217,9 @@ function ownFaults(config: Config): string[] {
     }
   }
   faults.push(...gatewayFaults(config))
+  if (config.ALERT_WEBHOOK_URL?.endsWith('key=') === true) {
+    faults.push('ALERT_WEBHOOK_URL is still the placeholder of .env.example: the key of the robot is missing')
+  }
   if (config.MIN_POINTS_AWARD > config.MAX_POINTS_AWARD) faults.push('MIN_POINTS_AWARD is over MAX_POINTS_AWARD')
   if (config.DATABASE_URL !== undefined) {
     try {

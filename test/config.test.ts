@@ -43,6 +43,9 @@ test('every fault is named at once', () => {
     DATABASE_URL: 'postgres://u:secret@h/d',
     REDIS_URL: 'http://u:secret@h:6379',
     RATE_LIMIT: 'maybe',
+    METRICS_TOKEN: 'too short',
+    MEMORY_LIMIT_MB: '64',
+    ALERT_WEBHOOK_URL: 'ftp://robot?key=the-key',
     ENCRYPTION_KEY: 'short'
   })
   for (const name of [
@@ -53,11 +56,14 @@ test('every fault is named at once', () => {
     'DATABASE_URL',
     'REDIS_URL',
     'RATE_LIMIT',
+    'METRICS_TOKEN',
+    'MEMORY_LIMIT_MB',
+    'ALERT_WEBHOOK_URL',
     'ENCRYPTION_KEY'
   ]) {
     expect(faults.filter((fault) => fault.startsWith(`${name} `))).toHaveLength(1)
   }
-  expect(faults.join()).not.toContain('secret@')
+  for (const secret of ['secret@', 'too short', 'the-key']) expect(faults.join()).not.toContain(secret)
 })
 
 test('production refuses to start without its settings, with placeholders, without limits, or with codes in the log', () => {
@@ -70,8 +76,10 @@ test('production refuses to start without its settings, with placeholders, witho
     DATABASE_URL: 'mysql://u:p@h/d',
     JWT_SECRET: 'your_jwt_secret_key_change_in_production',
     ENCRYPTION_KEY: 'your_32_bytes_hex_encryption_key_change_in_production',
+    ALERT_WEBHOOK_URL: 'https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=',
     RATE_LIMIT: 'off'
   })
+  expect(placeholders.some((fault) => fault.startsWith('ALERT_WEBHOOK_URL is still the placeholder'))).toBe(true)
   expect(placeholders).toContain('JWT_SECRET is still the placeholder of .env.example')
   expect(placeholders).toContain('ENCRYPTION_KEY is still the placeholder of .env.example')
   expect(placeholders.some((fault) => fault.startsWith('RATE_LIMIT=off'))).toBe(true)

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { claimInstance, findInstance } from '../scripts/lib/instance.js'
-import { databaseUrl, until } from './helpers/app.js'
-import { runScript, type ScriptRun, startScript } from './helpers/script.js'
+import { createSchema, databaseUrl, dropSchema, sql, until } from './helpers/app.js'
+import { runScript, type ScriptRun, startNode, startScript } from './helpers/script.js'
 
 /** An empty data folder, removed with all that was started on it. */
 async function dataFolder(): Promise<string> {
@@ -133,6 +133,76 @@ test('settings that do not hold are all named, and nothing starts', async () => 
   for (const name of ['PORT', 'JWT_SECRET', 'ENCRYPTION_KEY', 'DATABASE_URL', 'SMS_PROVIDER'])
     expect(run.stderr).toContain(name)
   expect(databaseRuns(dir)).toBe(false)
+})
+
+test('what the image runs refuses a database that is behind or ahead of it, names what is missing, and says the way out', async () => {
+  const dir = await dataFolder()
+  const schema = `test_boot_${process.pid}`
+  await createSchema(schema)
+  onTestFinished(() => dropSchema(schema))
+  const url = databaseUrl(schema)
+  const env = {
+    DATA_DIR: dir,
+    DATABASE_URL: url,
+    PORT: '0',
+    LOG_LEVEL: 'info',
+    JWT_SECRET: 'a secret of more than thirty-two characters',
+    ENCRYPTION_KEY: 'ab'.repeat(32)
+  }
+  const build = await runScript('build', {})
+  expect(build.code, build.stderr).toBe(0)
+  const refused = async () => {
+    const run = startNode(['dist/src/server.js'], env)
+    await until(() => run.code !== null)
+    expect(run.code).toBe(1)
+    expect(run.stderr).not.toMatch(/\n\s+at /)
+    return run.stderr
+  }
+  const names = (await readdir('prisma/migrations', { withFileTypes: true }))
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+
+  const empty = await refused()
+  for (const name of names) expect(empty).toContain(name)
+  expect(empty).toContain('npm run migrate')
+
+  expect((await runScript('migrate', env)).code).toBe(0)
+  const run = startNode(['dist/src/server.js'], env)
+  onTestFinished(() => {
+    run.child.kill('SIGKILL')
+  })
+  await until(() => run.stdout.includes('Server listening') || run.code !== null)
+  expect(run.code, run.stderr).toBeNull()
+  run.child.kill('SIGTERM')
+  await until(() => run.code !== null)
+
+  await sql(
+    `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at)
+     VALUES (UUID(), '', '29990101000000_later', NOW())`,
+    [],
+    url
+  )
+  const ahead = await refused()
+  expect(ahead).toContain('29990101000000_later')
+  expect(ahead).toContain('Deploy the newer version')
+  expect((await runScript('start', env)).stderr).toContain('29990101000000_later')
+
+  await sql("DELETE FROM _prisma_migrations WHERE migration_name LIKE '2999%'", [], url)
+  await sql('UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name = ?', [names[0]], url)
+  expect(await refused()).toContain('failed half way')
+})
+
+test('with LOG_DIR the service writes its files, and says so when it cannot', async () => {
+  const dir = await dataFolder()
+  const env = { DATA_DIR: dir, DATABASE_URL: databaseUrl(), PORT: '0', LOG_LEVEL: 'info' }
+  const run = await started({ ...env, LOG_DIR: path.join(dir, 'logs') })
+  const [file = ''] = (await readdir(path.join(dir, 'logs'))).filter((name) => name.startsWith('application.'))
+  expect(await readFile(path.join(dir, 'logs', file), 'utf8')).toContain('Server listening')
+  run.child.kill('SIGTERM')
+  await until(() => run.code !== null)
+  const failed = await runScript('start', { ...env, LOG_DIR: path.join(dir, 'secrets.json') })
+  expect(failed.code).toBe(1)
+  expect(failed.stderr).toMatch(/LOG_DIR is .* cannot be written/)
 })
 
 test('a data folder has one owner; its claim ends with the process, and a leftover does not block', async () => {

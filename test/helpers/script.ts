@@ -10,8 +10,13 @@ export interface ScriptRun {
 
 /** Starts `node scripts/run.mjs TASK`, as `npm run` does, in an environment without our own settings. */
 export function startScript(task: string, env: Record<string, string>, args: string[] = []): ScriptRun {
+  return startNode(['scripts/run.mjs', task, ...args], env)
+}
+
+/** Starts `node …` likewise. */
+export function startNode(args: string[], env: Record<string, string>): ScriptRun {
   const { PATH, HOME } = process.env
-  const child = spawn(process.execPath, ['scripts/run.mjs', task, ...args], {
+  const child = spawn(process.execPath, args, {
     env: { PATH, HOME, LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })
