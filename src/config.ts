@@ -150,6 +150,7 @@ export type Config = Static<typeof ConfigSchema>
 
 /** The values of `.env.example`: fit to start with, unfit for production. */
 export const PLACEHOLDERS: ReadonlySet<string> = new Set([
+  'https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=',
   'your_jwt_secret_key_change_in_production',
   'your_32_bytes_hex_encryption_key_change_in_production'
 ])
@@ -217,9 +218,6 @@ function ownFaults(config: Config): string[] {
     }
   }
   faults.push(...gatewayFaults(config))
-  if (config.ALERT_WEBHOOK_URL?.endsWith('key=') === true) {
-    faults.push('ALERT_WEBHOOK_URL is still the placeholder of .env.example: the key of the robot is missing')
-  }
   if (config.MIN_POINTS_AWARD > config.MAX_POINTS_AWARD) faults.push('MIN_POINTS_AWARD is over MAX_POINTS_AWARD')
   if (config.DATABASE_URL !== undefined) {
     try {
@@ -262,7 +260,7 @@ function goesInClear(address: string | undefined): boolean {
 function productionFaults(config: Config, env: NodeJS.ProcessEnv): string[] {
   const faults: string[] = []
   if (config.DATABASE_URL === undefined) faults.push('DATABASE_URL is missing: production has no embedded database')
-  for (const name of ['JWT_SECRET', 'ENCRYPTION_KEY'] as const) {
+  for (const name of ['JWT_SECRET', 'ENCRYPTION_KEY', 'ALERT_WEBHOOK_URL'] as const) {
     if (PLACEHOLDERS.has(env[name] ?? '')) faults.push(`${name} is still the placeholder of .env.example`)
   }
   if (config.STORAGE === 'local') faults.push('STORAGE=local keeps photographs on one machine: set s3 and its keys')

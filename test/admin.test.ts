@@ -23,7 +23,7 @@ import {
 import { openSocket } from './helpers/socket.js'
 
 async function createAdminApp({ config, ...options }: TestAppOptions = {}): Promise<FastifyInstance> {
-  const app = await buildApp({ ...options, config: testConfig(config) })
+  const app = await buildApp({ overload: { maxEventLoopDelayMs: 0 }, ...options, config: testConfig(config) })
   onTestFinished(() => app.close())
   if (!app.hasPlugin('admin')) await app.register(admin, { prefix: '/api/admin' })
   await app.listen({ port: 0, host: '127.0.0.1' })

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { createUser } from '../src/domains/user/service.js'
 import { createLogger } from '../src/logger.js'
+import { withRequestId } from '../src/plugins/pool.js'
 import { ALERTS } from '../src/shared/alerts.js'
 import { createApp, newAdmin, newDiner, newMobile, sql, testConfig, until } from './helpers/app.js'
 import { holdLock } from './helpers/blocker.js'
@@ -175,6 +176,12 @@ test('the process list of the server says which request holds it up, and the log
   expect(slow?.statements).toBeLessThanOrEqual(10)
   expect(slow?.database_ms).toBeGreaterThanOrEqual(1000)
   expect(slow?.took_ms).toBeGreaterThanOrEqual(slow?.database_ms as number)
+})
+
+test('an id cannot end its comment', () => {
+  expect(withRequestId('SELECT 1', "a*/ DROP TABLE users; /*'?b-1.2_c")).toBe(
+    "/*request_id='aDROPTABLEusersb-1.2_c'*/ SELECT 1"
+  )
 })
 
 test('SQL_COMMENTS=off leaves the statements alone', async () => {

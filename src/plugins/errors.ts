@@ -62,7 +62,9 @@ export default fp(
     app.decorateRequest('refused', undefined)
     app.setErrorHandler<FastifyError | Refusal>((err, request, reply) => {
       const refusal = toRefusal(err, request.routeOptions.config?.invalid)
-      if (refusal.entry.status >= 500) request.log.error({ err }, 'request failed')
+      // Load that is shed is counted; a stack for each of a thousand would be load of its own.
+      const ours = refusal.entry.status >= 500 && refusal.error !== 'OVERLOADED'
+      if (ours) request.log.error({ err }, 'request failed')
       return sendRefusal(refusal, request, reply)
     })
     app.setNotFoundHandler((request, reply) => sendRefusal(refuse('NOT_FOUND'), request, reply))

@@ -29,6 +29,11 @@ const HEAP_SHARE = 0.8
 export default fp<Partial<OverloadLimits>>(
   async (app, changes) => {
     const { maxEventLoopDelayMs, sampleEveryMs } = { ...DEFAULT_OVERLOAD, ...changes }
+    // The first sample after a start has the start in it, which does keep the event loop busy.
+    let startedAt = Number.POSITIVE_INFINITY
+    app.addHook('onReady', async () => {
+      startedAt = performance.now()
+    })
     const limit = app.config.MEMORY_LIMIT_MB * MIB
     await app.register(underPressure, {
       maxEventLoopDelay: maxEventLoopDelayMs,
@@ -37,6 +42,7 @@ export default fp<Partial<OverloadLimits>>(
       sampleInterval: sampleEveryMs,
       pressureHandler: async (request, _reply, reason) => {
         if (request.routeOptions.config?.vital === true) return
+        if (reason === underPressure.TYPE_EVENT_LOOP_DELAY && performance.now() - startedAt < 2 * sampleEveryMs) return
         app.meters.shed(reason)
         throw refuse('OVERLOADED', undefined, RETRY_AFTER_SECONDS)
       }
