@@ -7,6 +7,7 @@ import { type DrawRequest, type DrawTools, drawAll } from '../src/domains/lotter
 import { createDrawEngine } from '../src/domains/lottery/engine.js'
 import { DRAWS } from '../src/domains/lottery/rules.js'
 import type { DrawType } from '../src/domains/lottery/schemas.js'
+import { eventsAfter } from '../src/domains/realtime/event-log.js'
 import { createUser } from '../src/domains/user/service.js'
 import { connectionOptions } from '../src/shared/connection.js'
 import {
@@ -65,18 +66,15 @@ test('a diner’s draws are made one after another, in the order they came, and 
   const app = await createApp()
   const [one = 0, ...others] = await makeDiners(app, 20)
   const engine = engineOf(app)
-  const told: number[] = []
-  app.bus.subscribe((event) => {
-    if (event.kind === 'push' && event.type === 'points_update' && event.data.user_id === one)
-      told.push(event.data.total_points)
-  })
   const own = Array.from({ length: 10 }, () => engine.draw({ userId: one, type: 'single' }))
   const rest = others.map((userId) => engine.draw({ userId, type: 'single' }))
   const balances = (await Promise.all(own)).map((answer) => ('draw' in answer ? answer.draw.user_points : undefined))
   await Promise.all(rest)
   const expected = Array.from({ length: 10 }, (_, n) => 10_000 - 100 * (n + 1))
   expect(balances).toEqual(expected)
-  expect(told).toEqual(expected)
+  const log = { userId: one, position: 0, limit: 100, now: app.clock() }
+  const told = (await eventsAfter(app.db, app.vault, log)).filter(({ type }) => type === 'points_update')
+  expect(told.map(({ data = '' }) => JSON.parse(data).total_points)).toEqual(expected)
 })
 
 test('one request that fails takes nobody with it', async () => {

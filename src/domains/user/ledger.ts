@@ -161,5 +161,8 @@ export function posting(accounts: readonly Account[], now: Date, alongside?: Alo
       (user_id, points, balance_after, type, source, description, related_id, created_at)
     SELECT j.user_id, j.points, j.balance_after, j.type, j.source, j.description, j.related_id, ${sqlTime(now)}
     FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${ENTRY})) AS j`
-  return [{ statement: balances, check }, { statement: entries, moved: moved.flatMap(movementsOf) }]
+  return [
+    { statement: balances, check },
+    { statement: entries, moved: moved.flatMap(movementsOf) }
+  ]
 }
