@@ -6,7 +6,7 @@ import { createUser } from '../src/domains/user/service.js'
 import { createLogger } from '../src/logger.js'
 import { withRequestId } from '../src/plugins/pool.js'
 import { ALERTS } from '../src/shared/alerts.js'
-import { createApp, newAdmin, newDiner, newMobile, sql, testConfig, until } from './helpers/app.js'
+import { createApp, type Diner, newAdmin, newDiner, newMobile, sql, testConfig, until } from './helpers/app.js'
 import { holdLock } from './helpers/blocker.js'
 import { scrape } from './helpers/metrics.js'
 import { openSocket } from './helpers/socket.js'
@@ -120,15 +120,28 @@ test('the queue of receipts has a length and an age', async () => {
 /** Without what a new connection starts with. */
 const asked = (seen: string[]) => seen.filter((text) => !/^\w+: (?:SET|SELECT (?:@@|VERSION))/i.test(text))
 
+/** A request whose transaction is its own, and waits for the lock of its diner. */
+const rename = (diner: Diner, requestId: string) =>
+  diner.send({
+    method: 'PUT',
+    url: '/api/user/profile',
+    payload: { nickname: '阿明' },
+    headers: { 'x-request-id': requestId }
+  })
+
 test('every statement of a request carries its id, raw ones and the transaction itself too; no other does', async () => {
   const seen: string[] = []
   const app = await createApp({ onQuery: (text) => seen.push(text) })
   const diner = await newDiner(app)
   seen.length = 0
-  expect((await diner.post('/api/lottery/draw', {}, { 'x-request-id': 'draw-17' })).statusCode).toBe(200)
+  expect((await rename(diner, 'name-17')).statusCode).toBe(200)
   const statements = asked(seen)
-  expect(statements.length).toBeGreaterThanOrEqual(7)
-  expect(statements.filter((text) => !text.includes("/*request_id='draw-17'*/"))).toEqual([])
+  expect(statements.length).toBeGreaterThanOrEqual(4)
+  expect(statements.filter((text) => !text.includes("/*request_id='name-17'*/"))).toEqual([])
+  // Whoever draws at that moment shares a draw's statements: they carry nobody's id, and are prepared.
+  seen.length = 0
+  expect((await diner.post('/api/lottery/draw', {}, { 'x-request-id': 'draw-17' })).statusCode).toBe(200)
+  expect(asked(seen).filter((text) => text.includes('draw-17') && text.includes('lottery'))).toEqual([])
   seen.length = 0
   await diner.get('/api/user/info')
   expect(asked(seen).filter((text) => !/\/\*request_id='[\w.-]+'\*\//.test(text))).toEqual([])
@@ -158,7 +171,7 @@ test('the process list of the server says which request holds it up, and the log
   const app = await createApp({ logger })
   const diner = await newDiner(app)
   const lock = await holdLock('SELECT * FROM users WHERE user_id = ? FOR UPDATE', [diner.userId])
-  const drawing = diner.post('/api/lottery/draw', {}, { 'x-request-id': 'stuck-19' })
+  const renaming = rename(diner, 'stuck-19')
   const start = Date.now()
   await until(async () => {
     const rows = await sql(`SELECT INFO FROM information_schema.PROCESSLIST WHERE INFO LIKE '%request_id=''stuck-19''%'
@@ -167,13 +180,13 @@ test('the process list of the server says which request holds it up, and the log
   })
   await until(() => Date.now() - start > 1200)
   await lock.release()
-  expect((await drawing).statusCode).toBe(200)
+  expect((await renaming).statusCode).toBe(200)
   await until(() => lines.some((line) => line.msg === 'slow request'))
   const [slow] = lines.filter((line) => line.msg === 'slow request')
-  expect(slow).toMatchObject({ reqId: 'stuck-19', method: 'POST', route: '/api/lottery/draw', status: 200 })
+  expect(slow).toMatchObject({ reqId: 'stuck-19', method: 'PUT', route: '/api/user/profile', status: 200 })
   // One more statement, or two, when the session had to be looked up first.
-  expect(slow?.statements).toBeGreaterThanOrEqual(8)
-  expect(slow?.statements).toBeLessThanOrEqual(10)
+  expect(slow?.statements).toBeGreaterThanOrEqual(4)
+  expect(slow?.statements).toBeLessThanOrEqual(8)
   expect(slow?.database_ms).toBeGreaterThanOrEqual(1000)
   expect(slow?.took_ms).toBeGreaterThanOrEqual(slow?.database_ms as number)
 })

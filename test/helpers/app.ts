@@ -105,6 +105,8 @@ export interface Diner {
   post(url: string, payload?: object, headers?: Record<string, string>): Promise<LightMyRequestResponse>
   put(url: string, payload: object): Promise<LightMyRequestResponse>
   delete(url: string): Promise<LightMyRequestResponse>
+  /** Any other request of theirs. */
+  send(options: InjectOptions): Promise<LightMyRequestResponse>
 }
 
 /** Logs a mobile in by the routes a mini-program uses. */
@@ -140,7 +142,8 @@ function asDiner(app: FastifyInstance, who: Pick<Diner, 'userId' | 'mobile' | 'a
     post: (url, payload, headers = {}) =>
       send({ method: 'POST', url, headers, ...(payload === undefined ? {} : { payload }) }),
     put: (url, payload) => send({ method: 'PUT', url, payload }),
-    delete: (url) => send({ method: 'DELETE', url })
+    delete: (url) => send({ method: 'DELETE', url }),
+    send
   }
 }
 
