@@ -34,6 +34,7 @@ import identity, { access } from './plugins/identity.js'
 import janitor from './plugins/janitor.js'
 import metrics from './plugins/metrics.js'
 import overload, { type OverloadLimits } from './plugins/overload.js'
+import miniProgram, { routeUrl } from './plugins/mini-program.js'
 import rateLimit from './plugins/rate-limit.js'
 import scrape from './plugins/scrape.js'
 import security from './plugins/security.js'
@@ -91,6 +92,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       const given = request.headers['x-request-id']
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
     },
+    rewriteUrl: routeUrl,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     // A path that cannot even be decoded never reaches a route, or its error handler.
     frameworkErrors: (err, request, reply) => sendRefusal(toRefusal(err), request, reply),
@@ -122,6 +124,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(security)
   await app.register(overload, options.overload ?? {})
   await app.register(validation)
+  await app.register(miniProgram)
   await app.register(database, {
     url: config.DATABASE_URL,
     poolSize: config.DB_POOL,

@@ -85,6 +85,21 @@ GET /api/wechat/diagnostics
   .trim()
   .split('\n')
 
+/** Other spellings of some of them, for mini-programs in the field (contract section 9). */
+const ALIASES = `
+GET /api/auth/verify
+POST /api/exchange/redeem
+GET /api/exchange/records
+POST /api/upload
+GET /api/upload/records
+GET /api/photo/records
+GET /api/merchant/pending-reviews
+POST /api/merchant/batch-review
+PUT /api/user/info
+`
+  .trim()
+  .split('\n')
+
 interface Media {
   schema: object
   examples?: Record<string, { value: unknown }>
@@ -92,6 +107,7 @@ interface Media {
 }
 interface Operation {
   summary?: string
+  deprecated?: boolean
   security?: object[]
   requestBody?: { content: Record<string, Media> }
   responses: Record<string, { description: string; content?: Record<string, Media> }>
@@ -121,7 +137,12 @@ describe('the OpenAPI document', () => {
       operations()
         .map(({ name }) => name)
         .sort()
-    ).toEqual([...ROUTES].sort())
+    ).toEqual([...ROUTES, ...ALIASES].sort())
+  })
+
+  test('marks the aliases, and nothing else, as deprecated', () => {
+    const deprecated = operations().filter(({ operation }) => operation.deprecated === true)
+    expect(deprecated.map(({ name }) => name).sort()).toEqual([...ALIASES].sort())
   })
 
   test('gives every route a summary, and every body and answer an example that fits its schema', () => {
@@ -161,6 +182,7 @@ describe('the OpenAPI document', () => {
       .filter(({ operation }) => operation.security === undefined)
       .map(({ name }) => name)
     expect(open.sort()).toEqual([
+      'GET /api/auth/verify',
       'GET /api/auth/verify-token',
       'GET /api/wechat/diagnostics',
       'GET /health',

@@ -31,7 +31,8 @@ export default fp(
   async (app) => {
     app.addHook('onSend', async (request, reply, payload) => {
       const { cache } = request.routeOptions.config ?? {}
-      if (cache === undefined || reply.statusCode !== 200) {
+      // A mini-program is told of a failure under 200 too.
+      if (cache === undefined || reply.statusCode !== 200 || request.refused !== undefined) {
         if (request.url.startsWith('/api/') && !reply.hasHeader('cache-control')) {
           reply.header('cache-control', 'no-store')
         }

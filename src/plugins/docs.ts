@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import { catalogue } from '../shared/catalogue.js'
+import { describeAliases } from './mini-program-docs.js'
 
 /** The table of refusals, for the head of the document. */
 function errorTable(): string {
@@ -43,7 +44,9 @@ export default fp(
         const isPublic = !url.startsWith('/api/') || route.config?.access === 'public'
         const secured = isPublic || schema?.hide === true ? {} : { security: [{ bearer: [] }] }
         return { schema: { ...schema, ...secured }, url }
-      }
+      },
+      transformObject: (document) =>
+        'openapiObject' in document ? describeAliases(document.openapiObject) : document.swaggerObject
     })
     await app.register(swaggerUi, {
       routePrefix: '/api/docs',

@@ -2,7 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { ErrorName } from '../shared/catalogue.js'
 import { isUnavailable } from '../shared/database-errors.js'
-import { failureBody, Refusal, refuse } from '../shared/refusal.js'
+import { type FailureBody, failureBody, Refusal, refuse } from '../shared/refusal.js'
 
 /** Fastify's own faults by their status; whatever is not here is ours. */
 const BY_STATUS: Readonly<Record<number, ErrorName>> = {
@@ -13,7 +13,17 @@ const BY_STATUS: Readonly<Record<number, ErrorName>> = {
   503: 'OVERLOADED'
 }
 
+/** A failure on its way out. */
+export interface FailureAnswer {
+  readonly status: number
+  readonly body: FailureBody
+}
+
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Asked in turn for each failure: how clients of one kind want it told. */
+    readonly failureProfiles: ((answer: FailureAnswer, request: FastifyRequest) => FailureAnswer)[]
+  }
   interface FastifyContextConfig {
     /** What a request that does not fit the schema is refused with, where the module has a number of its own. */
     invalid?: 'VALIDATION_FAILED' | 'REVIEW_PARAMS' | 'APPLICATION_INCOMPLETE'
@@ -54,12 +64,20 @@ export function sendRefusal(refusal: Refusal, request: FastifyRequest, reply: Fa
   if (refusal.retryAfterSeconds !== undefined) reply.header('retry-after', Math.max(1, refusal.retryAfterSeconds))
   // Whatever the route says of its answers: a failure is of this moment.
   if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')
-  return reply.code(refusal.entry.status).send(failureBody(refusal, request.id))
+  const { status } = refusal.entry
+  const answer = request.server.failureProfiles.reduce<FailureAnswer>((told, profile) => profile(told, request), {
+    status,
+    body: failureBody(refusal, request.id)
+  })
+  // Under another status than its own it does not pass that one's schema, which would make a success of it.
+  if (answer.status !== status) reply.type('application/json; charset=utf-8').serializer(JSON.stringify)
+  return reply.code(answer.status).send(answer.body)
 }
 
 export default fp(
   async (app) => {
     app.decorateRequest('refused', undefined)
+    app.decorate('failureProfiles', [])
     app.setErrorHandler<FastifyError | Refusal>((err, request, reply) => {
       const refusal = toRefusal(err, request.routeOptions.config?.invalid)
       // Load that is shed is counted; a stack for each of a thousand would be load of its own.

@@ -79,6 +79,12 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** From the Bearer token, its signature checked but its session not yet. */
     claims: Claims | undefined
+    /**
+     * For whoever reads a form: to be called with the fields so far before a file is read, and at the end. Where the
+     * route takes a token from its form and the request has none in its header, it signs the request in.
+     * @throws Refusal as `authenticate` does, or RATE_LIMITED
+     */
+    signInByForm(fields: ReadonlyMap<string, string>): Promise<void>
   }
   interface FastifyContextConfig {
     /**
@@ -86,6 +92,11 @@ declare module 'fastify' {
      * whose token is good for every route.
      */
     access?: 'public' | 'user' | 'merchant' | 'admin'
+    /**
+     * A field of the route's form whose token stands in for a missing Authorization header. Such a request reaches
+     * its handler before anyone is signed in: `request.user` is there once the form is read.
+     */
+    tokenField?: string
   }
 }
 
@@ -238,14 +249,36 @@ interface SessionRow {
  */
 export const access = fp(
   async (app) => {
-    app.addHook('onRequest', async (request) => {
+    async function admit(request: FastifyRequest, token: string | undefined): Promise<void> {
+      const { access } = request.routeOptions.config
+      const who = await app.identity.authenticate(token, request.claims)
+      if (who.role !== 'admin') {
+        if (access === 'admin') throw refuse('FORBIDDEN')
+        if (access === 'merchant' && !who.isMerchant) throw refuse('MERCHANT_REQUIRED')
+      }
+      request.user = who
+    }
+
+    app.decorateRequest('signInByForm', async () => {})
+    app.addHook('onRequest', async (request, reply) => {
       const { url = '', config } = request.routeOptions
       if (!url.startsWith('/api/') || url.startsWith('/api/docs') || config.access === 'public') return
-      request.user = await app.identity.authenticate(bearerToken(request), request.claims)
-      if (request.user.role === 'admin') return
-      if (config.access === 'admin') throw refuse('FORBIDDEN')
-      if (config.access === 'merchant' && !request.user.isMerchant) throw refuse('MERCHANT_REQUIRED')
+      const token = bearerToken(request)
+      const { tokenField } = config
+      if (token !== undefined || tokenField === undefined || !isForm(request)) return admit(request, token)
+      let signedIn = false
+      request.signInByForm = async (fields) => {
+        if (signedIn) return
+        const given = fields.get(tokenField) || undefined
+        request.claims = given === undefined ? undefined : app.identity.read(given, 'access')
+        // The address was counted; now it is known whose request it is.
+        if (request.claims !== undefined) await app.countRequest(request, reply)
+        await admit(request, given)
+        signedIn = true
+      }
     })
   },
   { name: 'access', dependencies: ['identity', 'rate-limit'] }
 )
+
+const isForm = ({ headers }: FastifyRequest) => /^multipart\/form-data\b/i.test(headers['content-type'] ?? '')

@@ -6,6 +6,14 @@ import { sharedLimitStore } from '../redis/limits.js'
 import { refuse } from '../shared/refusal.js'
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Counts a request of whoever its claims name, else of its address. Done once for every request; again for one
+     * whose user is known only later.
+     * @throws Refusal RATE_LIMITED
+     */
+    readonly countRequest: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+  }
   interface FastifyContextConfig {
     /** Which limit a minute applies; `general` where nothing is said. */
     limit?: 'general' | 'login' | 'sendCode' | 'draw'
@@ -30,7 +38,10 @@ export default fp(
     const { config, redis } = app
     const store = redis === undefined ? { cache: MAX_CLIENTS } : { store: sharedLimitStore(redis, MAX_CLIENTS) }
     await app.register(rateLimit, { global: false, ...store })
-    if (!config.RATE_LIMIT) return
+    if (!config.RATE_LIMIT) {
+      app.decorate('countRequest', async () => {})
+      return
+    }
 
     const limiter = (name: string, max: number, timeWindow: number) =>
       app.createRateLimit({ max, timeWindow, keyGenerator: (request) => `${name}:${clientOf(request)}` })
@@ -42,8 +53,7 @@ export default fp(
       draw: limiter('draw', config.RATE_LIMIT_DRAW, MINUTE_MS)
     }
 
-    app.addHook('onRequest', async (request, reply) => {
-      if (!request.url.startsWith('/api/')) return
+    app.decorate('countRequest', async (request, reply) => {
       const kind = request.routeOptions.config?.limit ?? 'general'
       for (const limit of [perMinute[kind], whole]) {
         const result = await limit(request)
@@ -55,6 +65,9 @@ export default fp(
           reply.header('x-ratelimit-reset', result.ttlInSeconds)
         }
       }
+    })
+    app.addHook('onRequest', async (request, reply) => {
+      if (request.url.startsWith('/api/')) await app.countRequest(request, reply)
     })
   },
   { name: 'rate-limit', dependencies: ['identity', 'redis'] }

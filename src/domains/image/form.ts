@@ -13,6 +13,13 @@ export interface PhotoForm {
 
 const FILENAME_LENGTH = 255
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Other names of a form's fields and files, and what they mean. Where both come, the name itself counts. */
+    formNames?: Readonly<Record<string, string>>
+  }
+}
+
 /** For the parser: one file, a few short fields. */
 export const FORM_LIMITS = { files: 1, fileSize: MAX_PHOTO_BYTES, fields: 10, fieldSize: 4096, parts: 12 } as const
 
@@ -47,23 +54,35 @@ export const PHOTO: FileKind = {
 
 /**
  * Reads the form as it streams in; of the file no more than its limit is ever in memory.
- * @throws Refusal as `kind` has it, or VALIDATION_FAILED for a second file or too many fields
+ * Whoever may sign in by the form has done so before a byte of the file is read.
+ * @throws Refusal as `kind` has it, VALIDATION_FAILED for a second file or too many fields, or as `signInByForm` does
  */
 export async function readPhotoForm(request: FastifyRequest, kind: FileKind): Promise<PhotoForm> {
-  if (!request.isMultipart()) throw refuse(kind.required)
   const fields = new Map<string, string>()
+  if (!request.isMultipart()) {
+    await request.signInByForm(fields)
+    throw refuse(kind.required)
+  }
+  const { formNames = {} } = request.routeOptions.config
+  const nameOf = (given: string) => (Object.hasOwn(formNames, given) ? formNames[given] : undefined) ?? given
   let file: { bytes: Buffer; filename: string } | undefined
   try {
     for await (const part of request.parts()) {
       if (part.type === 'field') {
-        fields.set(part.fieldname, String(part.value))
+        const name = nameOf(part.fieldname)
+        if (name === part.fieldname || !fields.has(name)) fields.set(name, String(part.value))
         continue
       }
+      await request.signInByForm(fields)
       const bytes = await readFile(part.file, request)
       if (part.file.truncated) throw refuse(kind.tooLarge)
-      if (part.fieldname === kind.field) file = { bytes, filename: part.filename ?? '' }
+      if (nameOf(part.fieldname) === kind.field) file = { bytes, filename: part.filename ?? '' }
     }
+    await request.signInByForm(fields)
   } catch (err) {
+    // The rest of the form is read and forgotten: a client that is still sending would not hear the answer.
+    request.raw.unpipe()
+    request.raw.resume()
     throw fromParser(err, kind)
   }
   if (file === undefined) throw refuse(kind.required)

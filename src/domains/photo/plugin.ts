@@ -60,8 +60,8 @@ const photo: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request, reply) => {
-      const { userId } = request.user
       const form = await readPhotoForm(request, PHOTO)
+      const { userId } = request.user
       const cents = readAmount(form.fields.get('amount'))
       const description = form.fields.get('description') ?? ''
       if (description.length > MAX_DESCRIPTION) {

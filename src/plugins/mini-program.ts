@@ -1,0 +1,114 @@
+import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { FailureAnswer } from './errors.js'
+import {
+  CODES_FOR_WECHAT,
+  FIELD_ALIASES,
+  type FieldAliases,
+  PATH_ALIASES,
+  type PathAlias,
+  type Spelling,
+  WECHAT_REFERER
+} from './mini-program-tables.js'
+
+type Fields = Record<string, unknown>
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The alias that an address is; a HEAD is answered as its GET. */
+function aliasOf(method: string | undefined, url: string): PathAlias | undefined {
+  const [path = ''] = url.split('?', 1)
+  const bare = path.replace(/\/$/, '')
+  const asked = method === 'HEAD' ? 'GET' : method
+  return PATH_ALIASES.find((alias) => alias.path === bare && alias.method === asked)
+}
+
+/** The address of the route that is meant: for `rewriteUrl`, so that an alias has neither handler nor limit of its own. */
+export function routeUrl({ method, url = '/' }: IncomingMessage): string {
+  const alias = aliasOf(method, url)
+  return alias === undefined ? url : `${alias.of}${url.slice(url.split('?', 1)[0]?.length)}`
+}
+
+/** A body with its fields by the names the route knows. */
+function respell(fields: Fields, { names = {}, words = {} }: Spelling): Fields {
+  const result = { ...fields }
+  for (const [other, name] of Object.entries(names)) {
+    if (Object.hasOwn(fields, other) && !Object.hasOwn(result, name)) result[name] = fields[other]
+  }
+  for (const [name, known] of Object.entries(words)) {
+    const word = result[name]
+    if (typeof word === 'string' && Object.hasOwn(known, word)) result[name] = known[word]
+  }
+  return result
+}
+
+/** What a body means under the aliases of its route. Names that nobody knows are left for the validation to drop. */
+export function readAliases(body: unknown, { items, spread, ...spelling }: FieldAliases): unknown {
+  if (!isFields(body)) return body
+  const fields = respell(body, spelling)
+  const ids = spread && fields[spread.from]
+  if (spread !== undefined && Array.isArray(ids) && !Object.hasOwn(fields, spread.list)) {
+    const common = Object.fromEntries(spread.common.flatMap((name) => (name in fields ? [[name, fields[name]]] : [])))
+    fields[spread.list] = ids.map((id: unknown) => ({ ...common, [spread.id]: id }))
+  }
+  const list = items && fields[items.list]
+  if (items !== undefined && Array.isArray(list)) {
+    fields[items.list] = list.map((item: unknown) => (isFields(item) ? respell(item, items) : item))
+  }
+  return fields
+}
+
+/** An answer whose lists are there by their other names too. */
+function repeatLists(payload: string, also: Readonly<Record<string, string>>): string {
+  const answer: unknown = JSON.parse(payload)
+  if (!isFields(answer) || !isFields(answer.data)) return payload
+  for (const [other, name] of Object.entries(also)) answer.data[other] = answer.data[name]
+  return JSON.stringify(answer)
+}
+
+/**
+ * The mini-program profile (contract section 1): such a client reads a body on HTTP 200 alone, and renews its token
+ * on body code 401. An upgrade is refused as HTTP has it: there is no body to be read.
+ */
+export function dressForWechat(answer: FailureAnswer, { headers }: FastifyRequest): FailureAnswer {
+  const { status, body } = answer
+  const forWechat = headers.referer?.startsWith(WECHAT_REFERER) && headers.upgrade === undefined
+  if (!forWechat || status >= 500) return answer
+  return { status: 200, body: { ...body, code: CODES_FOR_WECHAT[body.error] ?? body.code } }
+}
+
+/** Everything that is for clients in the field as they are. The domains know nothing of it; see the tables beside. */
+export default fp(
+  async (app) => {
+    app.failureProfiles.push(dressForWechat)
+
+    // A form is a stream: whoever reads it asks these settings, which hold for any client.
+    app.addHook('onRoute', (route) => {
+      const aliases = FIELD_ALIASES[`${route.method} ${route.url}`]
+      if (aliases === undefined) return
+      const { names: formNames, tokenField } = aliases
+      route.config = {
+        ...route.config,
+        ...(formNames === undefined ? {} : { formNames }),
+        ...(tokenField === undefined ? {} : { tokenField })
+      }
+    })
+
+    // Before the validation, which drops what it does not know.
+    app.addHook('preValidation', async (request) => {
+      const aliases = FIELD_ALIASES[`${request.method} ${request.routeOptions.url}`]
+      if (aliases !== undefined) request.body = readAliases(request.body, aliases)
+    })
+
+    // After the schema of the answer has dropped what is none of the client's business.
+    app.addHook('onSend', async (request, reply, payload) => {
+      const also = request.originalUrl === request.url ? undefined : aliasOf(request.method, request.originalUrl)?.also
+      return also !== undefined && reply.statusCode === 200 && typeof payload === 'string'
+        ? repeatLists(payload, also)
+        : payload
+    })
+  },
+  { name: 'mini-program', dependencies: ['errors', 'validation'] }
+)
