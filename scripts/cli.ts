@@ -10,7 +10,8 @@ const tasks: Record<string, () => Promise<{ main(args: string[]): Promise<void> 
   'admin-create': () => import('./admin-create.js'),
   studio: () => import('./studio.js'),
   bench: () => import('./bench/index.js'),
-  'bench-receipts': () => import('./bench/receipts.js')
+  'bench-receipts': () => import('./bench/receipts.js'),
+  'client-types': () => import('./client-types.js')
 }
 
 /** Runs a task in this process: `npm run …` comes here through scripts/run.mjs, the image through task.js. */

@@ -145,6 +145,7 @@ switch (task) {
   case 'studio':
   case 'bench':
   case 'bench-receipts':
+  case 'client-types':
     Object.assign(process.env, task === 'studio' ? prismaEnv : {})
     await script(task)
     break

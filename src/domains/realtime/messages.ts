@@ -18,6 +18,17 @@ export const ClientMessage = Type.Union([
 ])
 export type ClientMessage = Static<typeof ClientMessage>
 
+/** What a client hears that is no push, by name. */
+export const replies = {
+  connected: Type.Object({ message: Type.String(), server_time: Type.String({ format: 'date-time' }) }),
+  pong: Type.Object({
+    timestamp: Type.Union([Type.String(), Type.Number()], { description: 'as the ping had it' }),
+    server_time: Type.String({ format: 'date-time' })
+  }),
+  subscribed: Products,
+  error: Type.Object({ code: Type.Integer(), msg: Type.String() })
+}
+
 const compiled = TypeCompiler.Compile(ClientMessage)
 
 /** The message in a frame; undefined when it is none of ours. */
