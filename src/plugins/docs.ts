@@ -15,6 +15,9 @@ function errorTable(): string {
 const description = `Every answer is an envelope: \`{code: 0, msg, data}\` for a success, and for a failure
 \`{code, msg, data: null, error, wechat_tip, solution, details?, request_id}\`. \`error\` is unique.
 
+A mini-program, told by the Referer that WeChat sets, gets every failure below 500 under HTTP 200, and code 401 in place
+of 2001 and 2002. What is marked as deprecated is an alias for clients in the field.
+
 ${errorTable()}
 
 Live pushes come over \`/ws\`: see that route.`
