@@ -102,7 +102,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.decorate('config', config)
   app.decorate('clock', options.clock ?? (() => new Date()))
   app.decorate('randomInt', options.randomInt ?? ((below: number) => randomInt(below)))
-  app.decorate('vault', createVault(config.ENCRYPTION_KEY))
+  app.decorate('vault', createVault(config.ENCRYPTION_KEY, config.ENCRYPTION_KEY_PREVIOUS))
   app.decorate('imageJobs', new ImageJobs())
   app.decorate('sms', options.sms ?? (await openSms(config, app.log)))
   await app.register(redis)

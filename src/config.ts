@@ -33,12 +33,21 @@ export const ConfigSchema = Type.Object({
     Type.String({ format: 'redis-url', description: 'redis://user:password@host:6379/0; unset: one instance alone' })
   ),
   JWT_SECRET: Type.String({ minLength: 32, description: 'signs the tokens; at least 32 characters' }),
+  JWT_SECRET_PREVIOUS: Type.Optional(
+    Type.String({ minLength: 32, description: 'while the secret changes: the other one, whose tokens hold too' })
+  ),
   JWT_EXPIRES_IN: Duration('2h', 'life of an access token'),
   JWT_REFRESH_EXPIRES_IN: Duration('7d', 'life of a refresh token'),
   ENCRYPTION_KEY: Type.String({
     pattern: '^[0-9a-fA-F]{64}$',
     description: '32 bytes in hexadecimal; encrypts vouchers and personal data'
   }),
+  ENCRYPTION_KEY_PREVIOUS: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-fA-F]{64}$',
+      description: 'while the key changes: the other one, which decrypts too'
+    })
+  ),
   CORS_ORIGINS: Type.String({
     default: 'https://servicewechat.com',
     description: 'origins that may call, separated by commas; development allows all'
@@ -218,6 +227,11 @@ function ownFaults(config: Config): string[] {
     }
   }
   faults.push(...gatewayFaults(config))
+  for (const name of ['JWT_SECRET', 'ENCRYPTION_KEY'] as const) {
+    if (config[`${name}_PREVIOUS`]?.toLowerCase() === config[name]?.toLowerCase() && config[name] !== undefined) {
+      faults.push(`${name}_PREVIOUS is ${name}: it is for the other one, while the two change places`)
+    }
+  }
   if (config.MIN_POINTS_AWARD > config.MAX_POINTS_AWARD) faults.push('MIN_POINTS_AWARD is over MAX_POINTS_AWARD')
   if (config.DATABASE_URL !== undefined) {
     try {
@@ -260,7 +274,8 @@ function goesInClear(address: string | undefined): boolean {
 function productionFaults(config: Config, env: NodeJS.ProcessEnv): string[] {
   const faults: string[] = []
   if (config.DATABASE_URL === undefined) faults.push('DATABASE_URL is missing: production has no embedded database')
-  for (const name of ['JWT_SECRET', 'ENCRYPTION_KEY', 'ALERT_WEBHOOK_URL'] as const) {
+  const secrets = ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'ENCRYPTION_KEY', 'ENCRYPTION_KEY_PREVIOUS'] as const
+  for (const name of [...secrets, 'ALERT_WEBHOOK_URL'] as const) {
     if (PLACEHOLDERS.has(env[name] ?? '')) faults.push(`${name} is still the placeholder of .env.example`)
   }
   if (config.STORAGE === 'local') faults.push('STORAGE=local keeps photographs on one machine: set s3 and its keys')

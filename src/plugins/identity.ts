@@ -1,4 +1,4 @@
-import jwt from '@fastify/jwt'
+import jwt, { type JWT } from '@fastify/jwt'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
@@ -57,6 +57,10 @@ interface SessionState {
 }
 
 declare module '@fastify/jwt' {
+  interface JWT {
+    /** Under the other secret, while the secret changes. */
+    previous?: JWT
+  }
   interface FastifyJWT {
     payload: Claims
     user: SignedIn
@@ -123,6 +127,10 @@ export default fp(
       sign: { algorithm: 'HS256', iss: ISSUER },
       verify: { algorithms: ['HS256'], allowedIss: ISSUER, cache: MAX_SESSIONS }
     })
+    if (config.JWT_SECRET_PREVIOUS !== undefined) {
+      const { verify } = app.jwt.options
+      await app.register(jwt, { namespace: 'previous', secret: config.JWT_SECRET_PREVIOUS, verify })
+    }
 
     const states = new LRUCache<string, SessionState>({ max: MAX_SESSIONS, ttl: BELIEVE_MS })
     const loading = new Map<string, Promise<SessionState | undefined>>()
@@ -179,15 +187,20 @@ export default fp(
       loading.clear()
     })
 
-    function read(token: string, typ: Claims['typ']): Claims | undefined {
+    function verified(token: string, { verify }: Pick<JWT, 'verify'> = app.jwt): Claims | undefined {
       try {
-        const claims = app.jwt.verify<Claims>(token)
-        return claims.typ === typ && Number.isInteger(claims.user_id) && typeof claims.sid === 'string'
-          ? claims
-          : undefined
+        return verify<Claims>(token)
       } catch {
         return undefined
       }
+    }
+
+    function read(token: string, typ: Claims['typ']): Claims | undefined {
+      const { previous } = app.jwt
+      const claims = verified(token) ?? (previous && verified(token, previous))
+      return claims?.typ === typ && Number.isInteger(claims.user_id) && typeof claims.sid === 'string'
+        ? claims
+        : undefined
     }
 
     async function admit(claims: Claims | undefined): Promise<SignedIn> {

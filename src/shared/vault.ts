@@ -8,16 +8,35 @@ const AAD = Buffer.from('restaurant-lottery')
 
 /** Encryption at rest, and keyed hashes to find things by without being able to read them. */
 export interface Vault {
+  /** Of the key that encrypts; it is in front of all that this key encrypted. */
+  readonly keyId: string
   /** AES-256-GCM with a random IV: `<key id>.<base64url of iv, tag and text>`. */
   encrypt(plain: string): string
   /** @throws Error when the text was altered, or was encrypted under another key */
   decrypt(sealed: string): string
   /** HMAC-SHA-256 in hexadecimal, under a key of its own for each purpose. */
   hmac(purpose: string, text: string): string
+  /** The same under each key that is live, that of `hmac` first: by one of them an older row is found too. */
+  hmacs(purpose: string, text: string): readonly string[]
 }
 
-/** @param keyHex `ENCRYPTION_KEY`: 32 bytes in hexadecimal */
-export function createVault(keyHex: string): Vault {
+/**
+ * What it writes is under `keyHex` alone; during a rotation it also reads what is under the other key.
+ * @param keyHex `ENCRYPTION_KEY`: 32 bytes in hexadecimal
+ * @param previousHex `ENCRYPTION_KEY_PREVIOUS`
+ */
+export function createVault(keyHex: string, previousHex?: string): Vault {
+  const current = vaultOf(keyHex)
+  if (previousHex === undefined) return current
+  const previous = vaultOf(previousHex)
+  return {
+    ...current,
+    decrypt: (sealed) => (sealed.startsWith(`${previous.keyId}.`) ? previous : current).decrypt(sealed),
+    hmacs: (purpose, text) => [current.hmac(purpose, text), previous.hmac(purpose, text)]
+  }
+}
+
+function vaultOf(keyHex: string): Vault {
   const key = Buffer.from(keyHex, 'hex')
   const keyId = createHash('sha256').update('key-id').update(key).digest('hex').slice(0, 8)
   const purposes = new Map<string, Buffer>()
@@ -38,7 +57,9 @@ export function createVault(keyHex: string): Vault {
     used += IV_BYTES
     return ivs.subarray(used - IV_BYTES, used)
   }
+  const hmac = (purpose: string, text: string) => createHmac('sha256', keyFor(purpose)).update(text).digest('hex')
   return {
+    keyId,
     encrypt(plain) {
       const iv = freshIv()
       const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(AAD)
@@ -53,6 +74,7 @@ export function createVault(keyHex: string): Vault {
       decipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES))
       return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES + TAG_BYTES)), decipher.final()]).toString('utf8')
     },
-    hmac: (purpose, text) => createHmac('sha256', keyFor(purpose)).update(text).digest('hex')
+    hmac,
+    hmacs: (purpose, text) => [hmac(purpose, text)]
   }
 }

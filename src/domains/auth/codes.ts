@@ -5,7 +5,9 @@ import type { Db, Tx } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { CODE_TRIES, CODE_TTL_SECONDS, judgeSend } from './rules.js'
 
-const codeHmac = (vault: Vault, mobile: string, code: string) => vault.hmac('verification-code', `${mobile}:${code}`)
+const HMAC_PURPOSE = 'verification-code'
+/** What a code may be kept as: under either key, while the key changes. */
+const codeHmacs = (vault: Vault, mobile: string, code: string) => [...vault.hmacs(HMAC_PURPOSE, `${mobile}:${code}`)]
 
 const NEVER = new Date(0)
 
@@ -34,7 +36,7 @@ export async function keepCode(
   await tx.verificationCode.update({
     where: { mobile },
     data: {
-      codeHmac: codeHmac(vault, mobile, code),
+      codeHmac: vault.hmac(HMAC_PURPOSE, `${mobile}:${code}`),
       attempts: 0,
       sentAt: now,
       expiresAt: new Date(now.getTime() + CODE_TTL_SECONDS * 1000),
@@ -48,7 +50,7 @@ export async function keepCode(
 /** Ends a code that did not reach its mobile. It does not count, and the next need not wait. */
 export async function dropCode(db: Db, vault: Vault, mobile: string, code: string, now: Date): Promise<void> {
   await db.verificationCode.updateMany({
-    where: { mobile, codeHmac: codeHmac(vault, mobile, code), consumedAt: null },
+    where: { mobile, codeHmac: { in: codeHmacs(vault, mobile, code) }, consumedAt: null },
     data: { consumedAt: now, sentAt: NEVER, dayCount: { decrement: 1 } }
   })
 }
@@ -64,7 +66,9 @@ export async function tryCode(db: Db, vault: Vault, mobile: string, code: string
     data: { attempts: { increment: 1 } }
   })
   const row = count === 1 ? await db.verificationCode.findUnique({ where: { mobile } }) : null
-  if (row === null || !sameText(row.codeHmac, codeHmac(vault, mobile, code))) throw refuse('CODE_INVALID')
+  if (row === null || !codeHmacs(vault, mobile, code).some((hmac) => sameText(row.codeHmac, hmac))) {
+    throw refuse('CODE_INVALID')
+  }
 }
 
 function sameText(a: string, b: string): boolean {
@@ -74,7 +78,7 @@ function sameText(a: string, b: string): boolean {
 /** Uses a code up. @throws Refusal CODE_INVALID when another login was faster */
 export async function consumeCode(tx: Tx, vault: Vault, mobile: string, code: string, now: Date): Promise<void> {
   const { count } = await tx.verificationCode.updateMany({
-    where: { mobile, codeHmac: codeHmac(vault, mobile, code), consumedAt: null },
+    where: { mobile, codeHmac: { in: codeHmacs(vault, mobile, code) }, consumedAt: null },
     data: { consumedAt: now }
   })
   if (count !== 1) throw refuse('CODE_INVALID')

@@ -9,7 +9,7 @@ import { lockUser } from '../user/ledger.js'
 import { PERSON_COLUMNS, toPerson } from '../user/schemas.js'
 import { normalCode } from './rules.js'
 import type { CounterVoucher, VoucherStatus } from './schemas.js'
-import { codeHmac } from './service.js'
+import { codeHmacs } from './service.js'
 
 /** What the counter needs to know of a voucher. */
 const INCLUDE = {
@@ -19,7 +19,8 @@ const INCLUDE = {
 
 /** @throws Refusal VOUCHER_NOT_FOUND */
 async function findVoucher(db: Db, vault: Vault, code: string) {
-  const row = await db.voucher.findUnique({ where: { codeHmac: codeHmac(vault, normalCode(code)) }, include: INCLUDE })
+  const where = { codeHmac: { in: codeHmacs(vault, normalCode(code)) } }
+  const row = await db.voucher.findFirst({ where, include: INCLUDE })
   if (row === null) throw refuse('VOUCHER_NOT_FOUND')
   return row
 }

@@ -6,6 +6,8 @@ import type { Vault } from '../../shared/vault.js'
 import { expiryOf } from './rules.js'
 import type { Voucher, VoucherStatus, VouchersQuery } from './schemas.js'
 
+const HMAC_PURPOSE = 'voucher'
+
 /** A claim on the counter to be written. Exactly one of `recordId` and `orderId` is set. */
 export interface NewVoucher {
   readonly userId: number
@@ -44,7 +46,7 @@ export function issuing(vault: Vault, vouchers: readonly NewVoucher[], now: Date
   if (vouchers.length === 0) return []
   const rows = vouchers.map(({ userId, code, title, kind, source, recordId, orderId }) => [
     userId,
-    codeHmac(vault, code),
+    vault.hmac(HMAC_PURPOSE, code),
     vault.encrypt(code),
     title,
     kind,
@@ -61,9 +63,9 @@ export function issuing(vault: Vault, vouchers: readonly NewVoucher[], now: Date
   return [{ statement }]
 }
 
-/** By what a code is found without being readable in the table. */
-export function codeHmac(vault: Vault, code: string): string {
-  return vault.hmac('voucher', code)
+/** By what a code is found without being readable in the table: one of these is in its row. */
+export function codeHmacs(vault: Vault, code: string): string[] {
+  return [...vault.hmacs(HMAC_PURPOSE, code)]
 }
 
 /** What a filter by state means: a voucher past its time is expired, whether or not its row says so yet. */
