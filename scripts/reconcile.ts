@@ -22,7 +22,8 @@ export async function main(): Promise<void> {
   })
 }
 
-async function checkAll(db: PrismaClient): Promise<number> {
+/** Checks every user, prints the faults, and says how many there are. */
+export async function checkAll(db: PrismaClient): Promise<number> {
   const last = await lastUserId(db)
   const bar = startBar('user', last, 'faults')
   let faults = 0

@@ -142,6 +142,9 @@ switch (task) {
   case 'reconcile':
   case 'storage-sweep':
   case 'admin-create':
+  case 'keys-rotate':
+  case 'backup':
+  case 'restore':
   case 'studio':
   case 'bench':
   case 'bench-receipts':
