@@ -1,4 +1,6 @@
 # The service for production: two stages, so that neither compiler nor development packages reach the image.
+#   docker build .                    the service
+#   docker build --target tools .     the same, with what `backup` and `restore` need
 
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
@@ -8,7 +10,7 @@ RUN npm ci
 COPY . .
 RUN npm run build && npm prune --omit=dev
 
-FROM node:24-bookworm-slim
+FROM node:24-bookworm-slim AS base
 RUN apt-get update \
   && apt-get install -y --no-install-recommends tini \
   && rm -rf /var/lib/apt/lists/*
@@ -19,9 +21,19 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/prisma ./prisma
 USER node
-EXPOSE 3000
-HEALTHCHECK --interval=30s --timeout=3s --start-period=10s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/health/ready').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # tini passes signals on and reaps what is left behind; SIGTERM drains the service.
 ENTRYPOINT ["tini", "--"]
+
+FROM base AS tools
+USER root
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends mariadb-client \
+  && rm -rf /var/lib/apt/lists/*
+USER node
+CMD ["node", "dist/scripts/task.js", "backup", "--to", "/backups"]
+
+FROM base AS service
+EXPOSE 3000
+HEALTHCHECK --interval=30s --timeout=3s --start-period=20s --start-interval=1s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/health/ready').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "dist/src/server.js"]

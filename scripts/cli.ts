@@ -8,6 +8,7 @@ const tasks: Record<string, () => Promise<{ main(args: string[]): Promise<void> 
   reconcile: () => import('./reconcile.js'),
   'storage-sweep': () => import('./storage-sweep.js'),
   'admin-create': () => import('./admin-create.js'),
+  'storage-bucket': () => import('./storage-bucket.js'),
   'keys-rotate': () => import('./keys-rotate.js'),
   backup: () => import('./backup.js'),
   restore: () => import('./restore.js'),

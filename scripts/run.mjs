@@ -142,6 +142,7 @@ switch (task) {
   case 'reconcile':
   case 'storage-sweep':
   case 'admin-create':
+  case 'storage-bucket':
   case 'keys-rotate':
   case 'backup':
   case 'restore':

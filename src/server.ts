@@ -11,6 +11,8 @@ try {
   await requireSchema(DATABASE_URL)
   const service = await serve({ ...rest, DATABASE_URL })
   onSignal(() => service.stop())
+  // PM2 waits for this word before it stops the process that this one replaces.
+  process.send?.('ready')
 } catch (err) {
   process.stderr.write(
     `${err instanceof ConfigError || err instanceof SchemaError ? err.message : err instanceof Error ? err.stack : String(err)}\n`
