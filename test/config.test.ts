@@ -123,6 +123,23 @@ test('WeChat has both of its keys or none, and secrets go over https, or stay on
   expect(faults({ WECHAT_API_BASE: 'nowhere' })).toHaveLength(1)
 })
 
+test('a second key is another key, as long as the first, and no placeholder', () => {
+  const both = { JWT_SECRET_PREVIOUS: `${SECRETS.JWT_SECRET}, the other`, ENCRYPTION_KEY_PREVIOUS: 'cd'.repeat(32) }
+  expect(faultsOf({ ...SECRETS, ...both })).toEqual([])
+  const same = { JWT_SECRET_PREVIOUS: SECRETS.JWT_SECRET, ENCRYPTION_KEY_PREVIOUS: 'AB'.repeat(32) }
+  const short = { JWT_SECRET_PREVIOUS: 'short', ENCRYPTION_KEY_PREVIOUS: 'ab' }
+  for (const changes of [same, short]) {
+    const names = faultsOf({ ...SECRETS, ...changes }).map((fault) => fault.split(' ')[0])
+    expect(names).toEqual(['JWT_SECRET_PREVIOUS', 'ENCRYPTION_KEY_PREVIOUS'])
+  }
+  const placeholder = {
+    ...SECRETS,
+    NODE_ENV: 'production',
+    JWT_SECRET_PREVIOUS: 'your_jwt_secret_key_change_in_production'
+  }
+  expect(faultsOf(placeholder)).toContain('JWT_SECRET_PREVIOUS is still the placeholder of .env.example')
+})
+
 test('a copied .env.example does not stop a developer', async () => {
   const env = Object.fromEntries(exampleLines(await readFile('.env.example', 'utf8')))
   expect(loadConfig(env, SECRETS)).toMatchObject(SECRETS)
