@@ -148,6 +148,7 @@ test('the key of what is encrypted changes beside a service at work; the rotatio
   await sql('DELETE FROM idempotency_keys')
   await sql('UPDATE exchange_orders SET delivery_info = NULL')
   await sql('DELETE FROM merchant_applications')
+  await sql('DELETE FROM push_events')
   const before = await appWith(OLD)
   const story = await tellStory(before)
   const changed = await appWith({ ...NEW, ...previous(OLD) })
@@ -170,18 +171,19 @@ test('the key of what is encrypted changes beside a service at work; the rotatio
   // A second voucher was redeemed under the old key, and a diner draws under the new one: neither is in the way.
   const redeemed = story.drawn.answer.results[1]?.voucher_code
   await story.merchant.post('/api/merchant/vouchers/redeem', { code: redeemed })
+  const total = Object.values(await countAll()).reduce((sum, count) => sum + count, 0)
   const env = { DATABASE_URL: databaseUrl(), DATA_DIR: testConfig().DATA_DIR, ...NEW }
   const blind = await runScript('keys-rotate', env)
   expect([blind.code, blind.stdout.split('\n').filter((line) => line.startsWith('unreadable: '))]).toEqual([
     1,
-    expect.objectContaining({ length: 15 })
+    expect.objectContaining({ length: total })
   ])
   expect(blind.stderr).toContain('is ENCRYPTION_KEY_PREVIOUS the key they were written with?')
   expect((await countAll()).code_enc).toBe(11)
 
   const whole = await runScript('keys-rotate', { ...env, ...previous(OLD) })
   expect([whole.code, whole.stdout]).toEqual([0, ''])
-  expect(whole.stderr).toContain('15 rows encrypted anew')
+  expect(whole.stderr).toContain(`${total} rows encrypted anew`)
   expect(whole.stderr).toMatch(/vouchers\.code_enc +11/)
   const again = await runScript('keys-rotate', { ...env, ...previous(OLD) })
   expect([again.code, again.stderr.includes('0 rows encrypted anew')]).toEqual([0, true])

@@ -46,7 +46,7 @@ export function issuing(vault: Vault, vouchers: readonly NewVoucher[], now: Date
   if (vouchers.length === 0) return []
   const rows = vouchers.map(({ userId, code, title, kind, source, recordId, orderId }) => [
     userId,
-    vault.hmac(HMAC_PURPOSE, code),
+    codeHmac(vault, code),
     vault.encrypt(code),
     title,
     kind,
@@ -63,7 +63,12 @@ export function issuing(vault: Vault, vouchers: readonly NewVoucher[], now: Date
   return [{ statement }]
 }
 
-/** By what a code is found without being readable in the table: one of these is in its row. */
+/** What a code's row holds, so that it is found without being readable in the table. */
+export function codeHmac(vault: Vault, code: string): string {
+  return vault.hmac(HMAC_PURPOSE, code)
+}
+
+/** What it may hold while the key changes: one of these. */
 export function codeHmacs(vault: Vault, code: string): string[] {
   return [...vault.hmacs(HMAC_PURPOSE, code)]
 }
