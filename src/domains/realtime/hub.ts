@@ -46,6 +46,9 @@ interface Connection extends Member, Place {
 
 /** A peer that does not answer our close is cut off after this time. */
 const CLOSE_GRACE_MS = 5000
+/** How long a broadcast may keep the event loop at a stretch. */
+const SLICE_MS = 8
+const STEPS_A_LOOK = 16
 /** The longest that setTimeout can wait: beyond it, it fires at once. */
 const MAX_TIMER_MS = 2_147_483_647
 
@@ -57,6 +60,8 @@ export class Hub {
   readonly #connections = new Set<Connection>()
   readonly #byUser = new Map<number, Set<Connection>>()
   readonly #heart: NodeJS.Timeout
+  /** Those that are not sent to their end, the first of them under way. */
+  readonly #broadcasts: Generator<void>[] = []
   #reserved = 0
 
   constructor(
@@ -149,11 +154,31 @@ export class Hub {
     }
     if (event.kind === 'logged') for (const userId of event.userIds) this.#ring(userId)
     if (event.kind !== 'push') return
-    let body: string | undefined
-    for (const connection of this.#audience(event)) {
-      if (event.type === 'stock_update' && !wants(connection, event.data.product_id)) continue
-      body ??= frameBody(event.type, JSON.stringify(event.data), new Date())
+    this.#broadcasts.push(this.#broadcast(event))
+    if (this.#broadcasts.length === 1) this.#sendBroadcasts()
+  }
+
+  /** Sends a push to one connection after another; each step is one of them. Serialised once. */
+  *#broadcast(event: Extract<BusEvent, { kind: 'push' }>): Generator<void> {
+    const body = frameBody(event.type, JSON.stringify(event.data), new Date())
+    const connections = [...this.#connections].filter((connection) => isFor(connection, event))
+    for (const connection of connections) {
+      // Whoever left meanwhile is not written to: their socket is not open.
       this.#write(connection, body, connection.ids.other())
+      yield
+    }
+  }
+
+  /** Broadcasts go out one after another; with very many sockets, in slices between which others have their turn. */
+  #sendBroadcasts(): void {
+    const end = performance.now() + SLICE_MS
+    for (let steps = 1; this.#broadcasts.length > 0; steps += 1) {
+      if (this.#broadcasts[0]?.next().done === true) this.#broadcasts.shift()
+      // The clock is asked now and then: it costs as much as some of the steps.
+      if (steps % STEPS_A_LOOK === 0 && performance.now() > end) {
+        setImmediate(() => this.#sendBroadcasts())
+        return
+      }
     }
   }
 
@@ -186,11 +211,6 @@ export class Hub {
   shutdown(): void {
     clearInterval(this.#heart)
     for (const connection of this.#connections) this.#drop(connection, 'shutdown')
-  }
-
-  #audience(event: Extract<BusEvent, { kind: 'push' }>): Iterable<Connection> {
-    if (event.audience === 'everyone') return this.#connections
-    return [...this.#connections].filter((connection) => connection.isMerchant)
   }
 
   #ring(userId: number): void {
@@ -277,6 +297,12 @@ export class Hub {
     own?.delete(connection)
     if (own?.size === 0) this.#byUser.delete(connection.userId)
   }
+}
+
+/** Whether a push is for a connection: its audience, and the products it wants to hear of. */
+function isFor(connection: Connection, event: Extract<BusEvent, { kind: 'push' }>): boolean {
+  if (event.audience === 'merchants' && !connection.isMerchant) return false
+  return event.type !== 'stock_update' || wants(connection, event.data.product_id)
 }
 
 function wants({ subscription }: Connection, productId: number): boolean {

@@ -20,7 +20,15 @@ export type ClientMessage = Static<typeof ClientMessage>
 
 /** What a client hears that is no push, by name. */
 export const replies = {
-  connected: Type.Object({ message: Type.String(), server_time: Type.String({ format: 'date-time' }) }),
+  connected: Type.Object({
+    message: Type.String(),
+    server_time: Type.String({ format: 'date-time' }),
+    resumed: Type.Optional(
+      Type.Boolean({
+        description: 'answers `since`: whether all that was missed follows; if not, fetch the state anew'
+      })
+    )
+  }),
   pong: Type.Object({
     timestamp: Type.Union([Type.String(), Type.Number()], { description: 'as the ping had it' }),
     server_time: Type.String({ format: 'date-time' })

@@ -1,0 +1,89 @@
+import { randomInt } from 'node:crypto'
+import * as mariadb from 'mariadb'
+import { expiryOf, newCode } from '../../../src/domains/voucher/rules.js'
+import { codeHmac } from '../../../src/domains/voucher/service.js'
+import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
+import type { Vault } from '../../../src/shared/vault.js'
+
+/** Somebody who places orders for one product, to be measured. */
+export interface Seller {
+  order(userId: number): Promise<void>
+  close(): Promise<void>
+}
+
+interface Row {
+  total_points: number
+  name: string
+  category: string
+  exchange_points: number
+  stock: number
+}
+
+/**
+ * An order as careful code by hand places it on the driver: the product's row is locked first, as the contract has it,
+ * then the diner's; each statement is prepared and awaited.
+ */
+export function lockedRowSeller(options: { url: string; poolSize: number; vault: Vault; productId: number }): Seller {
+  const { url, poolSize, vault, productId } = options
+  const pool = mariadb.createPool({
+    ...connectionOptions(url),
+    connectionLimit: poolSize,
+    acquireTimeout: 60_000,
+    initSql: [...SESSION_SQL]
+  })
+
+  async function orderOn(connection: mariadb.PoolConnection, userId: number): Promise<void> {
+    const [product] = await connection.execute<Row[]>(
+      `SELECT name, category, exchange_points, stock FROM commodity_pool
+       WHERE commodity_id = ? AND status = 'available' AND deleted_at IS NULL FOR UPDATE`,
+      [productId]
+    )
+    if (product === undefined || product.stock < 1) throw new Error('sold out')
+    const [user] = await connection.execute<Row[]>(
+      `SELECT total_points FROM users WHERE user_id = ? AND status = 'active' AND deleted_at IS NULL FOR UPDATE`,
+      [userId]
+    )
+    const price = product.exchange_points
+    if (user === undefined || user.total_points < price) throw new Error('not enough points')
+    const [now, orderNo, code] = [new Date(), newCode(randomInt), newCode(randomInt)]
+    await connection.execute(
+      'UPDATE commodity_pool SET stock = stock - 1, sales_count = sales_count + 1 WHERE commodity_id = ?',
+      [productId]
+    )
+    const placed = await connection.execute<{ insertId: number | bigint }>(
+      `INSERT INTO exchange_orders
+         (order_no, user_id, commodity_id, product_name, category, quantity, unit_points, total_points, created_at)
+       VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?)`,
+      [orderNo, userId, productId, product.name, product.category, price, price, now]
+    )
+    await connection.execute('UPDATE users SET total_points = total_points - ? WHERE user_id = ?', [price, userId])
+    await connection.execute(
+      `INSERT INTO points_records
+         (user_id, points, balance_after, type, source, description, related_id, created_at)
+       VALUES (?, ?, ?, 'spend', 'exchange', '兑换', ?, ?)`,
+      [userId, -price, user.total_points - price, orderNo, now]
+    )
+    await connection.execute(
+      `INSERT INTO vouchers (user_id, code_hmac, code_enc, title, kind, source, order_id, issued_at, expires_at)
+       VALUES (?, ?, ?, ?, 'product', 'exchange', ?, ?, ?)`,
+      [userId, codeHmac(vault, code), vault.encrypt(code), product.name, placed.insertId, now, expiryOf(now, 30)]
+    )
+  }
+
+  return {
+    close: () => pool.end(),
+    async order(userId) {
+      const connection = await pool.getConnection()
+      try {
+        await connection.query('BEGIN')
+        await orderOn(connection, userId)
+        await connection.query('COMMIT')
+      } catch (err) {
+        await connection.query('ROLLBACK')
+        throw err
+      } finally {
+        await connection.release()
+      }
+    }
+  }
+}
