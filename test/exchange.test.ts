@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createApp, ledgerFaults, newDiner, newMerchant, sql } from './helpers/app.js'
+import { createApp, ledgerFaults, newDiner, newMerchant, signIn, sql, until } from './helpers/app.js'
 import { names, newProduct, stockOf, submit } from './helpers/shop.js'
 import { openSocket } from './helpers/socket.js'
 
@@ -99,6 +99,24 @@ describe('the shelf', () => {
       expect(made.filter((id) => !seen.includes(id))).toEqual([])
     }
   )
+
+  test('is read once for all who look at it, again once it changes, and on another instance within a second or so', async () => {
+    const seen: string[] = []
+    const [one, two] = [await createApp({ onQuery: (text) => seen.push(text) }), await createApp()]
+    const diner = await newDiner(one)
+    const elsewhere = await signIn(two, diner.mobile)
+    const productId = await newProduct(one, { category: '人多' })
+    const url = `/api/exchange/products?category=${encodeURIComponent('人多')}`
+    const stock = async (who = diner) => (await who.get(url)).json().data.products[0].stock
+    seen.length = 0
+    expect(await Promise.all(Array.from({ length: 40 }, () => stock()))).toEqual(Array(40).fill(10))
+    const lists = seen.filter((text) => text.startsWith('EXECUTE') && /FROM `commodity_pool`.*ORDER BY/.test(text))
+    expect(lists.length).toBeLessThanOrEqual(1)
+    expect(await stock(elsewhere)).toBe(10)
+    await submit(diner, productId)
+    expect(await stock()).toBe(9)
+    await until(async () => (await stock(elsewhere)) === 9)
+  })
 
   test('a cursor of another sort is refused', async () => {
     const app = await createApp()

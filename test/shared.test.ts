@@ -3,6 +3,7 @@ import { canonical, keyedRequest } from '../src/domains/idempotency/rules.js'
 import { newCode } from '../src/domains/voucher/rules.js'
 import { connectionOptions } from '../src/shared/connection.js'
 import { isTransient, isUnavailable } from '../src/shared/database-errors.js'
+import { FreshCache } from '../src/shared/fresh-cache.js'
 import { urlForLog } from '../src/shared/log-safety.js'
 import { maskMobile } from '../src/shared/mask.js'
 import { padded } from '../src/shared/sql.js'
@@ -110,4 +111,38 @@ test('errors of the database are told apart at whatever depth Prisma put them', 
   expect(isUnavailable(wrapped({ originalCode: '45028' }))).toBe(true)
   expect(isUnavailable({ code: 'EPIPE' })).toBe(true)
   expect(isUnavailable(new Error('other'))).toBe(false)
+})
+
+describe('the cache of what holds until it changes', () => {
+  test('reads once for all who ask, again after a change, and keeps no failure', async () => {
+    const cache = new FreshCache<number>(60_000, 10)
+    let reads = 0
+    const read = async () => {
+      reads += 1
+      return reads
+    }
+    expect(await Promise.all([cache.get('a', read), cache.get('a', read)])).toEqual([1, 1])
+    expect(await cache.get('a', read)).toBe(1)
+    cache.clear()
+    expect(await cache.get('a', read)).toBe(2)
+    const failing = () => Promise.reject(new Error('gone'))
+    await expect(cache.get('b', failing)).rejects.toThrow('gone')
+    expect(await cache.get('b', read)).toBe(3)
+  })
+
+  test('does not keep what was begun before a change', async () => {
+    const cache = new FreshCache<string>(60_000, 10)
+    let finish: (value: string) => void = () => {}
+    const slow = cache.get('a', () => new Promise((resolve) => (finish = resolve)))
+    cache.clear()
+    finish('old')
+    expect(await slow).toBe('old')
+    expect(await cache.get('a', async () => 'new')).toBe('new')
+  })
+
+  test('believes nothing for longer than it may', async () => {
+    const cache = new FreshCache<string>(0, 10)
+    await cache.get('a', async () => 'old')
+    expect(await cache.get('a', async () => 'new')).toBe('new')
+  })
 })

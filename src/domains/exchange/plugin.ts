@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
+import { FreshCache } from '../../shared/fresh-cache.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { KEY_HEADER, keyedRequest, REPLAYED_HEADER } from '../idempotency/rules.js'
 import { createOrderEngine } from './engine.js'
@@ -24,6 +25,9 @@ import {
 import { listCategories, listHotProducts, listProducts, readProduct } from './service.js'
 
 const TAGS = ['exchange']
+/** How old the shelf may be where no event tells of a change: another instance's without Redis, or a hand's in Studio. */
+const SHELF_MAX_AGE_MS = 1000
+const SHELF_ENTRIES = 500
 /** The same for every diner (spec 12.5.1). */
 const SHELF = { seconds: 180, scope: 'public' } as const
 
@@ -32,6 +36,13 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
   const { BUSINESS_TZ: timeZone, VOUCHER_DAYS: voucherDays } = app.config
   const engine = createOrderEngine(app.fastTx, { vault, randomInt, clock, timeZone, voucherDays })
   app.addHook('onClose', () => engine.close())
+
+  // Every change of a product is told to all instances as a push: until then what was read holds.
+  const shelf = new FreshCache<unknown>(SHELF_MAX_AGE_MS, SHELF_ENTRIES)
+  app.bus.subscribe((event) => {
+    if (event.kind === 'push' && event.type === 'stock_update') shelf.clear()
+  })
+  const onShelf = <T>(key: string, read: () => Promise<T>) => shelf.get(key, read) as Promise<T>
 
   app.get(
     '/products',
@@ -44,7 +55,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(Products, examples.products), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
       }
     },
-    async ({ query }) => success(await listProducts(app.db, query))
+    async ({ query }) => success(await onShelf(JSON.stringify(query), () => listProducts(app.db, query)))
   )
 
   app.get(
@@ -61,7 +72,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ params }) => success(await readProduct(app.db, params.id))
+    async ({ params: { id } }) => success(await onShelf(`product ${id}`, () => readProduct(app.db, id)))
   )
 
   app.get(
@@ -74,7 +85,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(Categories, examples.categories), ...failures(...AUTH_FAILURES) }
       }
     },
-    async () => success({ categories: await listCategories(app.db) })
+    async () => success({ categories: await onShelf('categories', () => listCategories(app.db)) })
   )
 
   app.get(
@@ -87,7 +98,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(HotProducts, examples.hot), ...failures(...AUTH_FAILURES) }
       }
     },
-    async () => success({ products: await listHotProducts(app.db) })
+    async () => success({ products: await onShelf('hot', () => listHotProducts(app.db)) })
   )
 
   app.post(
