@@ -6,16 +6,18 @@ import { picture, upload } from './helpers/upload.js'
 
 interface Schema {
   type?: string
+  deprecated?: boolean
   properties?: Record<string, Schema>
   items?: Schema
 }
 interface Operation {
+  deprecated?: boolean
   requestBody?: {
     content: Record<string, { schema: Schema; examples?: Record<string, { value: object }>; example?: object }>
   }
 }
 
-/** A route that takes JSON, as its document describes it. */
+/** A route that takes JSON, as its document describes it. Other names of routes and fields become these before. */
 interface Writer {
   readonly method: 'POST' | 'PUT'
   readonly path: string
@@ -26,9 +28,9 @@ interface Writer {
 async function writersOf(app: FastifyInstance): Promise<Writer[]> {
   const { paths } = (await app.inject('/api/docs/json')).json<{ paths: Record<string, Record<string, Operation>> }>()
   return Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).flatMap(([method, { requestBody }]) => {
+    Object.entries(methods).flatMap(([method, { requestBody, deprecated }]) => {
       const media = requestBody?.content['application/json']
-      if (media === undefined) return []
+      if (media === undefined || deprecated === true) return []
       const [first] = Object.values(media.examples ?? {})
       const example = (first?.value ?? media.example ?? {}) as Record<string, unknown>
       return [{ method: method.toUpperCase() as 'POST' | 'PUT', path, schema: media.schema, example }]
@@ -38,6 +40,7 @@ async function writersOf(app: FastifyInstance): Promise<Writer[]> {
 
 /** Paths to every numeric field of a schema, through objects and lists. */
 function numericFields(schema: Schema, at: (string | number)[] = []): (string | number)[][] {
+  if (schema.deprecated === true) return []
   if (schema.type === 'number' || schema.type === 'integer') return [at]
   if (schema.items !== undefined) return numericFields(schema.items, [...at, 0])
   return Object.entries(schema.properties ?? {}).flatMap(([name, inner]) => numericFields(inner, [...at, name]))

@@ -135,7 +135,7 @@ test('a crash after any statement of a draw leaves nothing of it', async () => {
     crashed += 1
     expect(await tables(diner.userId)).toEqual(before)
   }
-  expect(crashed).toBe(6)
+  expect(crashed).toBe(7)
   expect(await tables(diner.userId)).toMatchObject({
     draws: 1,
     records: 10,

@@ -44,7 +44,7 @@ const numbers = (count: number) => `(
   FROM d a, d b, d c, d e, d f HAVING n <= ${count}) AS numbers`
 
 beforeAll(async () => {
-  app = await buildApp({ config: testConfig(), onQuery: (text) => statements.push(text) })
+  app = await buildApp({ config: testConfig({ SQL_COMMENTS: false }), onQuery: (text) => statements.push(text) })
   await app.ready()
   diner = await newDiner(app, { points: 0 })
   const others = await Promise.all(Array.from({ length: 3 }, () => newDiner(app, { points: 0 })))
