@@ -62,8 +62,9 @@ export async function loginWechat(
     const userId = await createUser(tx, { mobile, points: newUserPoints, now, openid })
     return { ...(await enter(tx, userId, 'user', now, refreshSeconds)), isNew: true }
   }
+  // Bound already to this very openid: another login of the same person was faster, since the first look.
   const { count } = await tx.user.updateMany({
-    where: { userId: known.userId, wxOpenid: null },
+    where: { userId: known.userId, OR: [{ wxOpenid: null }, { wxOpenid: openid }] },
     data: { wxOpenid: openid }
   })
   if (count !== 1) {
