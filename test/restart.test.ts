@@ -224,10 +224,16 @@ test('a service that stops says so first, does what still comes in, and closes i
   const holding = new Promise<void>((resolve) => {
     release = resolve
   })
+  let lock = () => {}
+  const locked = new Promise<void>((resolve) => {
+    lock = resolve
+  })
   const held = service.app.tx(async (tx) => {
     await tx.$queryRaw`SELECT user_id FROM users WHERE user_id = ${diner.userId} FOR UPDATE`
+    lock()
     await holding
   })
+  await locked
   const key = randomUUID()
   const drawing = fetch(`${service.address}/api/lottery/draw`, {
     method: 'POST',
