@@ -25,6 +25,7 @@ import {
   until
 } from './helpers/app.js'
 import { createProxy } from './helpers/proxy.js'
+import { newProduct, submit } from './helpers/shop.js'
 
 const draw = (diner: Diner, headers: Record<string, string> = {}) => diner.post('/api/lottery/draw', {}, headers)
 
@@ -75,6 +76,16 @@ test('a diner’s draws are made one after another, in the order they came, and 
   const log = { userId: one, position: 0, limit: 100, now: app.clock() }
   const told = (await eventsAfter(app.db, app.vault, log)).filter(({ type }) => type === 'points_update')
   expect(told.map(({ data = '' }) => JSON.parse(data).total_points)).toEqual(expected)
+})
+
+test('what a connection has prepared before does not overtake what it has not', async () => {
+  // One connection for draws and orders alike: the order prepares the vouchers' statement, and nothing of a draw.
+  const app = await createApp({ config: { DB_POOL: 2 } })
+  const [diner, productId] = [await newDiner(app), await newProduct(app)]
+  expect((await submit(diner, productId)).json().code).toBe(0)
+  expect((await diner.post('/api/lottery/draw', { draw_type: 'five' })).json().error).toBeUndefined()
+  expect((await submit(diner, productId)).json().code).toBe(0)
+  expect(await ledgerFaults(app, [diner.userId])).toEqual([])
 })
 
 test('one request that fails takes nobody with it', async () => {
@@ -179,7 +190,7 @@ describe('a line that breaks', () => {
   }
 
   test.each([
-    ['at the lock', (query: string) => query.includes('FOR UPDATE')],
+    ['at the lock', (query: string) => query.includes('SELECT u.user_id, u.total_points')],
     ['in the midst of the writes', (query: string) => query.includes('INSERT INTO lottery_records')],
     ['at the commit', (query: string) => query.includes('COMMIT')]
   ])('%s leaves every keyed request done once', async (_where, when) => {

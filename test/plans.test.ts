@@ -107,7 +107,7 @@ test.each(PAGES)('%s of a diner with 100,000 ledger rows reads by an index, stat
   )
   expect(whole.length).toBeGreaterThan(0)
   for (const statement of whole) {
-    const plan = await sql<Record<string, unknown>>(`EXPLAIN ${withValues(statement)}`)
+    const plan = await sql<Record<string, unknown>>(`EXPLAIN FORMAT=TRADITIONAL ${withValues(statement)}`)
     for (const step of plan.filter(({ table }) => table !== null && !String(table).startsWith('<'))) {
       expect([statement, step.table, step.type === 'ALL' ? 'read whole' : 'by index']).toEqual([
         statement,
@@ -120,7 +120,7 @@ test.each(PAGES)('%s of a diner with 100,000 ledger rows reads by an index, stat
 
 test('the sums over the ledger come from the index alone', async () => {
   const plan = await sql<Record<string, unknown>>(
-    'EXPLAIN SELECT type, SUM(points) FROM points_records WHERE user_id = ? GROUP BY type',
+    'EXPLAIN FORMAT=TRADITIONAL SELECT type, SUM(points) FROM points_records WHERE user_id = ? GROUP BY type',
     [diner.userId]
   )
   expect(plan).toMatchObject([{ key: 'points_records_user_id_type_points_idx' }])

@@ -16,11 +16,14 @@ export class OutcomeUnknown extends Error {
  * or a `DECIMAL` casts it to text. `watch` hears how long each took, in seconds, those ahead of it included.
  */
 export function rawTx(connection: PoolConnection, watch: { statement(verb: string, seconds: number): void }): RawTx {
+  // MariaDB prepares and executes in one go. With MySQL the driver waits for the one before it sends the other, and a
+  // statement that is prepared already would overtake one that is not: there statements go as text, in their order.
+  const isMariaDb = connection.serverVersion().includes('MariaDB')
   const run = async (query: Statement, values: unknown[]): Promise<unknown> => {
     const whole = 'sql' in query ? query : Prisma.sql(query, ...values)
     const start = performance.now()
     try {
-      return await connection.execute(whole.sql, whole.values)
+      return await (isMariaDb ? connection.execute(whole.sql, whole.values) : connection.query(whole.sql, whole.values))
     } finally {
       watch.statement(verbOf(whole.sql), (performance.now() - start) / 1000)
     }
