@@ -47,6 +47,8 @@ export class Meter {
 
   static async open(url: string): Promise<Meter> {
     const connection = await mariadb.createConnection(connectionOptions(url))
+    // When a benchmark fails, its server is stopped: that must not hide why.
+    connection.on('error', () => {})
     const [row] = await connection.query<{ file: string }[]>('SELECT @@pid_file AS file')
     let pid = Number.NaN
     try {
