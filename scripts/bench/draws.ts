@@ -22,7 +22,7 @@ const POOL = 64
  * @returns the bars of the engine
  */
 export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]> {
-  const app = await buildApp({ config: world.config })
+  const app = await buildApp({ config: world.config, overload: { maxEventLoopDelayMs: 0 } })
   await app.ready()
   const meter = await Meter.open(world.config.DATABASE_URL)
   const ruleBook = new RuleBook()

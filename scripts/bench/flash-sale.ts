@@ -19,7 +19,7 @@ const STOCK = 100_000_000
  * @returns the bar of the engine
  */
 export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]> {
-  const app = await buildApp({ config: world.config })
+  const app = await buildApp({ config: world.config, overload: { maxEventLoopDelayMs: 0 } })
   await app.ready()
   const meter = await Meter.open(world.config.DATABASE_URL)
   const { vault, randomInt, clock } = app

@@ -19,7 +19,7 @@ const LOADS = [0.25, 0.5, 0.75]
 
 /** Draws through HTTP: what a request costs above the bare engine, and how long answers take at a steady rate. */
 export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]> {
-  const app = await buildApp({ config: world.config })
+  const app = await buildApp({ config: world.config, overload: { maxEventLoopDelayMs: 0 } })
   await app.ready()
   const server = await startChild('http-server', world.config)
   const meter = await Meter.open(world.config.DATABASE_URL)

@@ -37,6 +37,8 @@ export async function createWorld(): Promise<World> {
     NODE_ENV: 'test',
     LOG_LEVEL: 'silent',
     RATE_LIMIT: 'off',
+    // The contenders are one process: what they take together is no overload of the service.
+    MEMORY_LIMIT_MB: '16000',
     PORT: '0',
     JWT_SECRET: 'a secret for benchmarks of more than thirty-two characters',
     ENCRYPTION_KEY: '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'
