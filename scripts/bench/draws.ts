@@ -7,12 +7,12 @@ import { prismaDrawer } from './baselines/prisma.js'
 import { procedureDrawer } from './baselines/procedure.js'
 import type { BenchOptions } from './index.js'
 import { barChart } from './lib/chart.js'
-import { type Contender, measure, type Result, ratio } from './lib/harness.js'
+import { type Contender, ratio } from './lib/harness.js'
+import { LEVELS, measureLevels, printLevels } from './lib/levels.js'
 import { Meter } from './lib/meter.js'
-import { type Bar, figure, printBars, printTable, startSteps, writeChart, writeResults } from './lib/report.js'
+import { type Bar, printBars, writeChart, writeResults } from './lib/report.js'
 import { makeDiners, type World } from './lib/world.js'
 
-const LEVELS = [1, 16, 64, 256]
 const DINERS = 2000
 /** What the baselines do best with here: more connections than this make none of them faster. */
 const POOL = 64
@@ -49,39 +49,13 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
     contenders.push({ name, work: (n) => drawer.draw(first + (n % DINERS)) })
   }
 
-  const results: Result[] = []
-  const [rounds, sliceMs] = quick ? [2, 400] : [5, 1000]
-  const bar = startSteps('draws', LEVELS.length * (rounds + 1) * contenders.length)
-  for (const inFlight of LEVELS) {
-    results.push(...(await measure({ contenders, inFlight, rounds, sliceMs, meter, tick: bar.step })))
-  }
-  bar.stop()
+  const measured = await measureLevels('draws', { contenders, meter, quick })
   for (const drawer of Object.values(drawers)) await drawer.close()
   await meter.close()
   await app.close()
 
-  const find = (name: string, inFlight: number) => {
-    const found = results.find((result) => result.name === name && result.inFlight === inFlight)
-    if (found === undefined) throw new Error(`${name} was not measured at ${inFlight}`)
-    return found
-  }
-  printTable(
-    'Single draws',
-    ['', 'in flight', 'a second', '×', 'p50 ms', 'p99 ms', 'node ms', 'db ms', 'statements', 'commits', 'fsyncs'],
-    results.map((result) => [
-      result.name,
-      String(result.inFlight),
-      figure(result.perSecond),
-      figure(ratio(find('engine', result.inFlight), result)),
-      figure(result.p50Ms),
-      figure(result.p99Ms),
-      figure(result.nodeMs),
-      figure(result.databaseMs),
-      figure(result.statements),
-      figure(result.commits),
-      figure(result.fsyncs)
-    ])
-  )
+  printLevels('Single draws', 'engine', measured)
+  const { find, rounds, sliceMs, results } = measured
   const at64 = find('engine', 64)
   const bars: Bar[] = [
     { name: 'statements a draw at 64', value: at64.statements, bound: 0.4, kind: 'at most' },

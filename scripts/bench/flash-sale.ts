@@ -3,12 +3,12 @@ import { createOrderEngine } from '../../src/domains/exchange/engine.js'
 import { lockedRowSeller, type Seller } from './baselines/order.js'
 import type { BenchOptions } from './index.js'
 import { barChart } from './lib/chart.js'
-import { type Contender, measure, type Result, ratio } from './lib/harness.js'
+import { type Contender, ratio } from './lib/harness.js'
+import { LEVELS, measureLevels, printLevels } from './lib/levels.js'
 import { Meter } from './lib/meter.js'
-import { type Bar, figure, printBars, printTable, startSteps, writeChart, writeResults } from './lib/report.js'
+import { type Bar, printBars, writeChart, writeResults } from './lib/report.js'
 import { makeDiners, type World } from './lib/world.js'
 
-const LEVELS = [1, 16, 64, 256]
 const DINERS = 2000
 const POOL = 64
 const STOCK = 100_000_000
@@ -45,39 +45,13 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
     contenders.push({ name, work: (n) => seller.order(first + (n % DINERS)) })
   }
 
-  const results: Result[] = []
-  const [rounds, sliceMs] = quick ? [2, 400] : [5, 1000]
-  const bar = startSteps('flash sale', LEVELS.length * (rounds + 1) * contenders.length)
-  for (const inFlight of LEVELS) {
-    results.push(...(await measure({ contenders, inFlight, rounds, sliceMs, meter, tick: bar.step })))
-  }
-  bar.stop()
+  const measured = await measureLevels('flash sale', { contenders, meter, quick })
   for (const seller of Object.values(sellers)) await seller.close()
   await meter.close()
   await app.close()
 
-  const find = (name: string, inFlight: number) => {
-    const found = results.find((result) => result.name === name && result.inFlight === inFlight)
-    if (found === undefined) throw new Error(`${name} was not measured at ${inFlight}`)
-    return found
-  }
-  printTable(
-    'Orders of one product',
-    ['', 'in flight', 'a second', '×', 'p50 ms', 'p99 ms', 'node ms', 'db ms', 'statements', 'commits', 'fsyncs'],
-    results.map((result) => [
-      result.name,
-      String(result.inFlight),
-      figure(result.perSecond),
-      figure(ratio(find('engine', result.inFlight), result)),
-      figure(result.p50Ms),
-      figure(result.p99Ms),
-      figure(result.nodeMs),
-      figure(result.databaseMs),
-      figure(result.statements),
-      figure(result.commits),
-      figure(result.fsyncs)
-    ])
-  )
+  printLevels('Orders of one product', 'engine', measured)
+  const { find, rounds, sliceMs, results } = measured
   const bars: Bar[] = [
     {
       name: 'a flash sale, in times of a locked row at 64',

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
 import { durationSeconds } from '../config.js'
+import type { Actor } from '../domains/audit/service.js'
 import { maskMobile } from '../shared/mask.js'
 import { refuse } from '../shared/refusal.js'
 
@@ -111,6 +112,11 @@ const ISSUER = 'restaurant-lottery'
  */
 const BELIEVE_MS = 10_000
 const MAX_SESSIONS = 50_000
+
+/** Who acts by a request, for the audit. */
+export function actorOf({ user, ip, id }: Pick<FastifyRequest, 'user' | 'ip' | 'id'>): Actor {
+  return { userId: user.userId, ip, requestId: id }
+}
 
 /** The token in an `Authorization: Bearer …` header. */
 export function bearerToken(request: FastifyRequest): string | undefined {

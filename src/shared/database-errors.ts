@@ -10,9 +10,14 @@ const UNAVAILABLE = new Set([...SERVER_GONE, ...LINE_GONE])
 const PRISMA_UNAVAILABLE = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028', 'P2037'])
 const NODE_UNAVAILABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])
 
+/** What a decision was made on is no longer so: another transaction was faster. */
+export class StaleRead extends Error {
+  override readonly name = 'StaleRead'
+}
+
 /** Whether the whole transaction, rolled back, is worth another try. */
 export function isTransient(err: unknown): boolean {
-  return some(err, (facet) => facet.code === 'P2034' || TRANSIENT.has(errno(facet)))
+  return err instanceof StaleRead || some(err, (facet) => facet.code === 'P2034' || TRANSIENT.has(errno(facet)))
 }
 
 /** Whether a lock was not to be had in time: its holder is still there, so trying again at once helps little. */

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { actorOf } from '../../plugins/identity.js'
 import { csvHeaders, csvStream } from '../../shared/csv.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { businessDay } from '../../shared/time.js'
@@ -49,7 +50,7 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
   const { vault, clock } = app
   const timeZone = app.config.BUSINESS_TZ
   const doing = (request: FastifyRequest): Doing => ({
-    actor: { userId: request.user.userId, ip: request.ip, requestId: request.id },
+    actor: actorOf(request),
     clock
   })
   // Fastify sends a stream as it is, past the schema of the JSON answer, which is all that the types of a route know.

@@ -3,11 +3,11 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { originOf } from '../../shared/origin.js'
-import { refuse } from '../../shared/refusal.js'
+import { actorOf } from '../../plugins/identity.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { FORM_LIMITS, PRODUCT_IMAGE, readPhotoForm } from '../image/form.js'
-import { newKey, processProductImage } from '../image/images.js'
+import { processProductImage } from '../image/images.js'
+import { keepImage } from '../image/keep.js'
 import { examples } from './examples.js'
 import { advanceOrder, listMerchantOrders } from './fulfilment.js'
 import {
@@ -42,11 +42,10 @@ const MERCHANT = ['VALIDATION_FAILED', ...AUTH_FAILURES, 'MERCHANT_REQUIRED'] as
 
 /** The shop from behind the counter: products, stock, pictures, and what becomes of orders. */
 const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
-  const { config, storage, vault, clock } = app
+  const { config, vault, clock } = app
   const access = { access: 'merchant' } as const
   await app.register(multipart, { limits: FORM_LIMITS })
 
-  const actorOf = ({ user, ip, id }: FastifyRequest) => ({ userId: user.userId, ip, requestId: id })
   /** A change of a product in a transaction of its own. */
   const changing = <T>(request: FastifyRequest, work: (change: Change) => Promise<T>) =>
     app.tx((tx, outbox) => work({ tx, outbox, actor: actorOf(request), now: clock() }))
@@ -170,14 +169,7 @@ const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { bytes } = await readPhotoForm(request, PRODUCT_IMAGE)
       const image = await app.imageJobs.run(() => processProductImage(bytes))
-      const key = `${newKey('products', clock())}.webp`
-      try {
-        await storage.put(key, image, 'image/webp')
-      } catch (err) {
-        request.log.error({ err }, 'the storage failed')
-        throw refuse('STORAGE_UNAVAILABLE')
-      }
-      return success({ image_url: storage.url(key, originOf(request, config)) })
+      return success({ image_url: await keepImage(request, 'products', image) })
     }
   )
 

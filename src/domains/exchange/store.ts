@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
+import { StaleRead } from '../../shared/database-errors.js'
 import { inList, jsonColumns, jsonRows, padded, sqlTime } from '../../shared/sql.js'
 import { type RawTx, writeAll } from '../../shared/tx.js'
 import { keepingAnswers, type StoredAnswer, storedAnswers } from '../idempotency/service.js'
@@ -27,11 +28,6 @@ export interface Offer {
   exchange_points: number
   stock: number
   status: 'available' | 'unavailable'
-}
-
-/** A product was bought, changed or taken away between its reading and the write. */
-export class StockMoved extends Error {
-  override readonly name = 'StockMoved'
 }
 
 const TAKEN = jsonColumns('id INT', 'price INT', 'taken INT')
@@ -87,7 +83,7 @@ export interface StockTaken {
 /**
  * Takes the stock of all orders: one conditional update, which matches a product only while it has enough, is on the
  * shelf, and costs what the orders were decided at.
- * @throws StockMoved
+ * @throws StaleRead when a product was bought, changed or taken away since it was read
  */
 export async function takeStock(tx: RawTx, decided: readonly DecidedOrder[]): Promise<StockTaken[]> {
   const taken = new Map<number, { offer: Offer; taken: number }>()
@@ -106,7 +102,7 @@ export async function takeStock(tx: RawTx, decided: readonly DecidedOrder[]): Pr
           AND c.exchange_points = j.price AND c.status = 'available' AND c.deleted_at IS NULL
         SET c.stock = c.stock - j.taken, c.sales_count = c.sales_count + j.taken`,
       check: (matched) => {
-        if (matched !== rows.length) throw new StockMoved(`${matched} of ${rows.length} products were as read`)
+        if (matched !== rows.length) throw new StaleRead(`${matched} of ${rows.length} products were as read`)
       }
     }
   ])

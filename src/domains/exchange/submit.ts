@@ -50,7 +50,7 @@ export interface DecidedOrder {
  * itself in the order it came: sold out before too few points (contract section 5). The stock is then guarded by the
  * write that takes it, one for all orders of a product, so that the row everybody wants is locked for as short as
  * can be. After the commit everyone hears of the stock, and each diner of their balance.
- * @throws StockMoved when a product is no longer what was read: nothing is kept, and it is worth another try
+ * @throws StaleRead when a product is no longer what was read: nothing is kept, and it is worth another try
  */
 export async function submitAll(
   tx: RawTx,

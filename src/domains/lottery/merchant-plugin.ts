@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
+import { actorOf } from '../../plugins/identity.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { changeSettings, previewSettings, readSettings } from './settings.js'
 import { examples } from './settings-examples.js'
@@ -51,9 +52,10 @@ const merchantLottery: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ user, ip, id: requestId, query, body }) => {
+    async (request) => {
+      const { query, body } = request
       if (query.dry_run) return success(await previewSettings(app.db, body))
-      const actor = { userId: user.userId, ip, requestId }
+      const actor = actorOf(request)
       return success(await app.tx((tx, outbox) => changeSettings(tx, outbox, actor, body, app.clock())))
     }
   )

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { actorOf } from '../../plugins/identity.js'
 import { CSV_PAGE, csvHeaders, csvStream, pagesOf } from '../../shared/csv.js'
 import { originOf } from '../../shared/origin.js'
 import { Refusal } from '../../shared/refusal.js'
@@ -161,7 +162,7 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
 
   /** One decision in a transaction of its own. */
   async function decide(request: FastifyRequest, decision: Decision, keyed: KeyedRequest | undefined) {
-    const actor = { userId: request.user.userId, ip: request.ip, requestId: request.id }
+    const actor = actorOf(request)
     return app.tx((tx, outbox) => {
       const now = app.clock()
       return once(tx, vault, { userId: actor.userId, request: keyed, now }, () =>

@@ -1,11 +1,10 @@
 import multipart from '@fastify/multipart'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { originOf } from '../../shared/origin.js'
-import { refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { AVATAR, FORM_LIMITS, readPhotoForm } from '../image/form.js'
-import { newKey, processAvatar } from '../image/images.js'
+import { processAvatar } from '../image/images.js'
+import { keepImage } from '../image/keep.js'
 import { Vouchers, VouchersQuery } from '../voucher/schemas.js'
 import { listVouchers } from '../voucher/service.js'
 import { examples } from './examples.js'
@@ -24,7 +23,7 @@ import { listPoints, readUser, readUserStatistics, updateProfile } from './servi
 const TAGS = ['user']
 
 const user: FastifyPluginAsyncTypebox = async (app) => {
-  const { config, storage } = app
+  const { config } = app
   await app.register(multipart, { limits: FORM_LIMITS })
 
   app.get(
@@ -95,14 +94,7 @@ const user: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { bytes } = await readPhotoForm(request, AVATAR)
       const image = await app.imageJobs.run(() => processAvatar(bytes))
-      const key = `${newKey('avatars', app.clock())}.webp`
-      try {
-        await storage.put(key, image, 'image/webp')
-      } catch (err) {
-        request.log.error({ err }, 'the storage failed')
-        throw refuse('STORAGE_UNAVAILABLE')
-      }
-      const avatar = storage.url(key, originOf(request, config))
+      const avatar = await keepImage(request, 'avatars', image)
       await app.tx((tx) => updateProfile(tx, request.user.userId, { avatar }))
       return success({ avatar_url: avatar })
     }

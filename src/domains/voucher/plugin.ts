@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
+import { actorOf } from '../../plugins/identity.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { lookUpVoucher, redeemVoucher } from './counter.js'
 import { examples } from './examples.js'
@@ -42,9 +43,10 @@ const voucher: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ user, ip, id, body }) => {
-      const actor = { userId: user.userId, ip, requestId: id }
-      return success(await app.tx((tx, outbox) => redeemVoucher(tx, outbox, app.vault, actor, body.code, app.clock())))
+    async (request) => {
+      const { code } = request.body
+      const actor = actorOf(request)
+      return success(await app.tx((tx, outbox) => redeemVoucher(tx, outbox, app.vault, actor, code, app.clock())))
     }
   )
 }
