@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { sweepEvents } from '../src/domains/realtime/event-log.js'
+import { EVENTS_A_ROW, eventsAfter, sweepEvents } from '../src/domains/realtime/event-log.js'
 import { STEP } from '../src/domains/realtime/frames.js'
-import { openAccount, post } from '../src/domains/user/ledger.js'
+import { lockUser, openAccount, post } from '../src/domains/user/ledger.js'
 import { createApp, type Diner, ledgerFaults, newDiner, sql, type TestAppOptions, until } from './helpers/app.js'
 import { createProxy } from './helpers/proxy.js'
 import { startRedis, type TestRedis } from './helpers/redis.js'
@@ -183,6 +183,33 @@ describe('since', () => {
     await socket.take('system_notice')
   })
 
+  test('of one transaction come in order and from any of them on, however many share a row', async () => {
+    const app = await listening()
+    const diner = await newDiner(app)
+    const count = EVENTS_A_ROW + 3
+    await app.tx(async (tx, outbox) => {
+      await lockUser(tx, diner.userId)
+      for (let n = 1; n <= count; n += 1) {
+        outbox.push({ userId: diner.userId }, 'system_notice', { title: String(n), content: '一\n二', type: 'test' })
+      }
+    })
+    expect(await app.db.pushEvent.count({ where: { userId: diner.userId } })).toBe(2)
+    const all = await openSocket(app, diner.access, { since: 0 })
+    await all.take('system_notice', count)
+    const expected = Array.from({ length: count }, (_, n) => n + 1)
+    expect(numbers(all.frames)).toEqual(expected)
+    expect(notices(all.frames).every((frame) => frame.data.content === '一\n二')).toBe(true)
+    for (const [place, frame] of notices(all.frames).entries()) {
+      if (place === count - 1) continue
+      const socket = await openSocket(app, diner.access, { since: frame.id })
+      await socket.take('system_notice', count - 1 - place)
+      expect(socket.frames[0]?.data.resumed).toBe(true)
+      expect(numbers(socket.frames)).toEqual(expected.slice(place + 1))
+      socket.ws.terminate()
+    }
+    expect(isRising(all.frames.map((frame) => frame.id))).toBe(true)
+  })
+
   test('a replay of an answer tells nothing again, and a refused draw tells nothing', async () => {
     const app = await listening()
     const diner = await newDiner(app, { points: 100 })
@@ -190,8 +217,9 @@ describe('since', () => {
     expect((await draw(diner, key)).statusCode).toBe(200)
     expect((await draw(diner, key)).headers['idempotent-replayed']).toBe('true')
     expect((await draw(diner)).statusCode).toBe(409)
-    const rows = await app.db.pushEvent.findMany({ where: { userId: diner.userId }, orderBy: { id: 'asc' } })
-    expect(rows.map((row) => row.type)).toEqual(['lottery_result', 'points_update'])
+    const log = { userId: diner.userId, position: 0, limit: 100, now: app.clock() }
+    const told = await eventsAfter(app.db, app.vault, log)
+    expect(told.map(({ type }) => type)).toEqual(['lottery_result', 'points_update'])
   })
 
   test('of more than a day ago is gone, and the greeting says so', async () => {
@@ -202,8 +230,9 @@ describe('since', () => {
     const [first, second, third] = rows.map((row) => Number(row.id))
     const old = new Date(Date.now() - 25 * 60 * 60 * 1000)
     await app.db.pushEvent.updateMany({ where: { id: { lte: second ?? 0 } }, data: { createdAt: old } })
+    const lastOf = (row: number) => row * EVENTS_A_ROW + EVENTS_A_ROW - 1
     const since = async (event: number | undefined, count: number) => {
-      const socket = await openSocket(app, diner.access, { since: (event ?? 0) * STEP })
+      const socket = await openSocket(app, diner.access, { since: event ? lastOf(event) * STEP : 0 })
       await socket.take('system_notice', count)
       const result = { resumed: socket.frames[0]?.data.resumed, numbers: numbers(socket.frames) }
       socket.ws.terminate()
@@ -231,7 +260,7 @@ describe('the log', () => {
     const diner = await newDiner(app)
     const { data } = (await draw(diner)).json()
     const rows = await sql<{ data: string }>('SELECT data FROM push_events WHERE user_id = ?', [diner.userId])
-    expect(rows).toHaveLength(2)
+    expect(rows).toHaveLength(1)
     for (const row of rows) {
       expect(row.data).not.toContain('lottery')
       expect(row.data).not.toContain(data.draw_id)

@@ -1,6 +1,6 @@
-import type { PoolConnection } from 'mariadb'
+import type { PoolConnection, UpsertResult } from 'mariadb'
 import { Prisma } from '../generated/prisma/client.js'
-import type { RawTx, Statement } from '../shared/tx.js'
+import type { ManyRows, RawTx, Statement } from '../shared/tx.js'
 import { verbOf } from './pool.js'
 
 /** The line broke while COMMIT was on it: what was written may be there, or not. */
@@ -19,17 +19,32 @@ export function rawTx(connection: PoolConnection, watch: { statement(verb: strin
   // MariaDB prepares and executes in one go. With MySQL the driver waits for the one before it sends the other, and a
   // statement that is prepared already would overtake one that is not: there statements go as text, in their order.
   const isMariaDb = connection.serverVersion().includes('MariaDB')
-  const run = async (query: Statement, values: unknown[]): Promise<unknown> => {
-    const whole = 'sql' in query ? query : Prisma.sql(query, ...values)
+  const timed = async <T>(sql: string, answer: () => Promise<T>): Promise<T> => {
     const start = performance.now()
     try {
-      return await (isMariaDb ? connection.execute(whole.sql, whole.values) : connection.query(whole.sql, whole.values))
+      return await answer()
     } finally {
-      watch.statement(verbOf(whole.sql), (performance.now() - start) / 1000)
+      watch.statement(verbOf(sql), (performance.now() - start) / 1000)
+    }
+  }
+  const run = (query: Statement, given: unknown[]): Promise<unknown> => {
+    const { sql, values } = 'sql' in query ? query : Prisma.sql(query, ...given)
+    return timed(sql, () => (isMariaDb ? connection.execute(sql, values) : connection.query(sql, values)))
+  }
+  const many: ManyRows = {
+    async prepare(one) {
+      // From the connection's cache, but for the first time; closed, it stays there.
+      const prepared = await connection.prepare(one)
+      prepared.close()
+    },
+    async run(one, rows) {
+      const results = await timed(one, () => connection.batch<UpsertResult | UpsertResult[]>(one, rows))
+      return [results].flat().reduce((sum, { affectedRows }) => sum + affectedRows, 0)
     }
   }
   return {
     pipelines: true,
+    ...(isMariaDb ? { many } : {}),
     async $queryRaw<T>(query: Statement, ...values: unknown[]) {
       return (await run(query, values)) as T
     },

@@ -22,12 +22,24 @@ export interface RawTx extends RawDb {
   $executeRaw(query: Statement, ...values: unknown[]): Promise<number>
   /** Statements may be sent before the ones ahead of them are answered; they run in the order they were sent. */
   readonly pipelines?: true
+  /** Where rows can go in binary beside a statement for one of them. */
+  readonly many?: ManyRows
   readonly $connect?: never
+}
+
+/** A statement that is run for each of many rows, in one journey and as one statement. */
+export interface ManyRows {
+  /** To be awaited before {@link run}: a statement that is not prepared yet would be overtaken by later ones. */
+  prepare(one: string): Promise<void>
+  /** @returns how many rows were written */
+  run(one: string, rows: readonly (readonly unknown[])[]): Promise<number>
 }
 
 /** A statement that is to be run, and what its count of rows must satisfy. */
 export interface Write {
   readonly statement: Prisma.Sql
+  /** The same as a statement for one row, and the rows. */
+  readonly many?: { readonly one: string; readonly rows: readonly (readonly unknown[])[] }
   /** @throws Error when the rows it matched are not those it should have */
   readonly check?: (matched: number) => void
   /** The points that it moves, to be counted once the transaction has committed. */
@@ -57,13 +69,19 @@ export async function writeAll(tx: RawTx, writes: readonly Write[]): Promise<voi
   const moved = writes.flatMap((write) => write.moved ?? [])
   if (moved.length > 0) movements.set(tx, [...movementsOf(tx), ...moved])
   if (tx.pipelines !== true) {
-    for (const { statement, check } of writes) {
-      const matched = await tx.$executeRaw(statement)
-      check?.(matched)
+    for (const write of writes) {
+      const matched = await tx.$executeRaw(write.statement)
+      write.check?.(matched)
     }
     return
   }
-  const results = await Promise.allSettled(writes.map(({ statement }) => tx.$executeRaw(statement)))
+  const { many } = tx
+  if (many !== undefined) await Promise.all(writes.map((write) => write.many && many.prepare(write.many.one)))
+  const results = await Promise.allSettled(
+    writes.map((write) =>
+      many && write.many ? many.run(write.many.one, write.many.rows) : tx.$executeRaw(write.statement)
+    )
+  )
   results.forEach((result, index) => {
     if (result.status === 'rejected') throw result.reason
     writes[index]?.check?.(result.value)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
 import { StaleRead } from '../../shared/database-errors.js'
-import { inList, jsonColumns, jsonRows, padded, sqlTime } from '../../shared/sql.js'
+import { inList, insertInto, jsonColumns, jsonRows, padded, sqlTime, type Value } from '../../shared/sql.js'
 import { type RawTx, writeAll } from '../../shared/tx.js'
 import { keepingAnswers, type StoredAnswer, storedAnswers } from '../idempotency/service.js'
 import type { OwnPush } from '../realtime/bus.js'
@@ -31,7 +31,7 @@ export interface Offer {
 }
 
 const TAKEN = jsonColumns('id INT', 'price INT', 'taken INT')
-const ORDER = jsonColumns(
+const writeOrderRows = insertInto('exchange_orders', [
   'order_no VARCHAR(32)',
   'user_id INT',
   'commodity_id INT',
@@ -41,8 +41,9 @@ const ORDER = jsonColumns(
   'quantity INT',
   'unit_points INT',
   'total_points INT',
-  'delivery_info TEXT'
-)
+  'delivery_info TEXT',
+  'created_at DATETIME(3)'
+])
 
 /** Locks the diners in user order, so that no two transactions wait for each other. */
 export async function lockBuyers(
@@ -121,7 +122,7 @@ export async function writeOrders(
   pushes: readonly OwnPush[],
   now: Date
 ): Promise<Map<string, Submitted>> {
-  await writeAll(tx, [{ statement: orderRows(vault, decided, now) }])
+  await writeAll(tx, writeOrderRows(decided.map((one) => orderRow(vault, one, sqlTime(now)))))
   const numbers = inList(padded(decided.map(({ orderNo }) => orderNo)))
   const ids = await tx.$queryRaw<{ order_id: number | bigint; order_no: string }[]>`
     SELECT order_id, order_no FROM exchange_orders WHERE order_no IN (${numbers})`
@@ -152,8 +153,12 @@ export async function writeOrders(
   return answers
 }
 
-function orderRows(vault: OrderTools['vault'], decided: readonly DecidedOrder[], now: Date): Prisma.Sql {
-  const rows = decided.map(({ request, offer, orderNo, totalPoints }) => [
+function orderRow(
+  vault: OrderTools['vault'],
+  { request, offer, orderNo, totalPoints }: DecidedOrder,
+  at: string
+): Value[] {
+  return [
     orderNo,
     request.userId,
     offer.commodity_id,
@@ -163,16 +168,9 @@ function orderRows(vault: OrderTools['vault'], decided: readonly DecidedOrder[],
     request.quantity,
     offer.exchange_points,
     totalPoints,
-    request.delivery === undefined ? null : vault.encrypt(JSON.stringify(request.delivery))
-  ])
-  return Prisma.sql`
-    INSERT INTO exchange_orders
-      (order_no, user_id, commodity_id, product_name, category, image, quantity, unit_points, total_points,
-        delivery_info, created_at)
-    SELECT j.order_no, j.user_id, j.commodity_id, j.product_name, j.category, j.image, j.quantity, j.unit_points,
-      j.total_points, j.delivery_info, ${sqlTime(now)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (n FOR ORDINALITY, ${ORDER})) AS j
-    ORDER BY j.n`
+    request.delivery === undefined ? null : vault.encrypt(JSON.stringify(request.delivery)),
+    at
+  ]
 }
 
 function answerOf(one: DecidedOrder, orderId: number, now: Date): Submitted {

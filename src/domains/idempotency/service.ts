@@ -1,6 +1,6 @@
 import { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
-import { inList, jsonColumns, jsonRows, padded, sqlTime } from '../../shared/sql.js'
+import { inList, insertInto, padded, sqlTime } from '../../shared/sql.js'
 import { type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { KEEP_MS, type KeyedRequest } from './rules.js'
@@ -81,24 +81,32 @@ export interface NewAnswer {
   readonly answer: unknown
 }
 
-const ANSWER = jsonColumns('user_id INT', 'idem_key VARCHAR(64)', 'request_hash CHAR(64)', 'response MEDIUMTEXT')
+/** A key past its time is still there until the sweep: it is taken over. */
+const writeAnswers = insertInto(
+  'idempotency_keys',
+  [
+    'user_id INT',
+    'idem_key VARCHAR(64)',
+    'request_hash CHAR(64)',
+    'response MEDIUMTEXT',
+    'created_at DATETIME(3)',
+    'expires_at DATETIME(3)'
+  ],
+  `ON DUPLICATE KEY UPDATE request_hash = VALUES(request_hash), response = VALUES(response),
+    created_at = VALUES(created_at), expires_at = VALUES(expires_at)`
+)
 
 /** The write of {@link keepAnswers}, for a transaction that sends it with others; none where there are no answers. */
 export function keepingAnswers(vault: Vault, answers: readonly NewAnswer[], now: Date): Write[] {
-  if (answers.length === 0) return []
-  const expiresAt = new Date(now.getTime() + KEEP_MS)
-  const rows = answers.map(({ userId, request, answer }) => [
-    userId,
-    request.key,
-    request.hash,
-    vault.encrypt(JSON.stringify(answer))
-  ])
-  // A key past its time is still there until the sweep: it is taken over.
-  const statement = Prisma.sql`
-    INSERT INTO idempotency_keys (user_id, idem_key, request_hash, response, created_at, expires_at)
-    SELECT j.user_id, j.idem_key, j.request_hash, j.response, ${sqlTime(now)}, ${sqlTime(expiresAt)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${ANSWER})) AS j
-    ON DUPLICATE KEY UPDATE request_hash = VALUES(request_hash), response = VALUES(response),
-      created_at = VALUES(created_at), expires_at = VALUES(expires_at)`
-  return [{ statement }]
+  const [createdAt, expiresAt] = [sqlTime(now), sqlTime(new Date(now.getTime() + KEEP_MS))]
+  return writeAnswers(
+    answers.map(({ userId, request, answer }) => [
+      userId,
+      request.key,
+      request.hash,
+      vault.encrypt(JSON.stringify(answer)),
+      createdAt,
+      expiresAt
+    ])
+  )
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
-import { inList, jsonColumns, jsonRows, padded, sqlTime } from '../../shared/sql.js'
-import { type RawTx, type Write, writeAll } from '../../shared/tx.js'
+import { inList, insertInto, padded, sqlTime, type Value } from '../../shared/sql.js'
+import { type RawTx, writeAll } from '../../shared/tx.js'
 import { keepingAnswers, type StoredAnswer, storedAnswers } from '../idempotency/service.js'
 import type { OwnPush } from '../realtime/bus.js'
 import { loggingPushes } from '../realtime/event-log.js'
@@ -87,10 +87,11 @@ export async function writeDraws(
   const answers = decided.flatMap(({ request, draw }) =>
     request.keyed === undefined ? [] : [{ userId: request.userId, request: request.keyed, answer: draw }]
   )
+  const at = sqlTime(now)
   await writeAll(tx, [
     ...posting(accounts, now, pityAlongside(decided, now)),
-    drawRows(decided, now),
-    recordRows(decided, now),
+    ...writeDrawRows(decided.map((one) => drawRow(one, at))),
+    ...writeRecordRows(decided.flatMap((one) => recordRows(one, at))),
     ...issuing(vault, vouchers, now, voucherDays),
     ...keepingAnswers(vault, answers, now),
     ...loggingPushes(vault, pushes, now)
@@ -98,16 +99,17 @@ export async function writeDraws(
 }
 
 const PITY = ['pity_count INT', 'triggered INT', 'today DATE', 'today_count INT']
-const DRAW = jsonColumns(
+const writeDrawRows = insertInto('lottery_draws', [
   'draw_id CHAR(36)',
   'user_id INT',
   'draw_type VARCHAR(10)',
   'draw_count INT',
   'total_cost INT',
   'points_awarded INT',
-  'rules_version INT'
-)
-const RECORD = jsonColumns(
+  'rules_version INT',
+  'created_at DATETIME(3)'
+])
+const writeRecordRows = insertInto('lottery_records', [
   'record_id CHAR(36)',
   'draw_id CHAR(36)',
   'user_id INT',
@@ -119,8 +121,9 @@ const RECORD = jsonColumns(
   'prize_value DECIMAL(10, 2)',
   'points_cost INT',
   'points_awarded INT',
-  'is_pity INT'
-)
+  'is_pity INT',
+  'created_at DATETIME(3)'
+])
 
 function pityAlongside(decided: readonly Decided[], now: Date): Alongside {
   const values = new Map(
@@ -138,48 +141,24 @@ function pityAlongside(decided: readonly Decided[], now: Date): Alongside {
   }
 }
 
-function drawRows(decided: readonly Decided[], now: Date): Write {
-  const rows = decided.map(({ request, drawId, cost, awarded, version, results }) => [
-    drawId,
-    request.userId,
-    request.type,
-    results.length,
-    cost,
-    awarded,
-    version
-  ])
-  const statement = Prisma.sql`
-    INSERT INTO lottery_draws
-      (draw_id, user_id, draw_type, draw_count, total_cost, points_awarded, rules_version, created_at)
-    SELECT j.draw_id, j.user_id, j.draw_type, j.draw_count, j.total_cost, j.points_awarded, j.rules_version,
-      ${sqlTime(now)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${DRAW})) AS j`
-  return { statement }
+function drawRow({ request, drawId, cost, awarded, version, results }: Decided, at: string): Value[] {
+  return [drawId, request.userId, request.type, results.length, cost, awarded, version, at]
 }
 
-function recordRows(decided: readonly Decided[], now: Date): Write {
-  const rows = decided.flatMap(({ request, drawId, cost, results }) =>
-    results.map((result) => [
-      result.record_id,
-      drawId,
-      request.userId,
-      result.sequence,
-      request.type,
-      result.prize_id,
-      result.prize_name,
-      result.prize_type,
-      result.prize_value,
-      cost / results.length,
-      result.points_awarded,
-      result.is_pity ? 1 : 0
-    ])
-  )
-  const statement = Prisma.sql`
-    INSERT INTO lottery_records
-      (record_id, draw_id, user_id, sequence, draw_type, prize_id, prize_name, prize_type, prize_value,
-        points_cost, points_awarded, is_pity, created_at)
-    SELECT j.record_id, j.draw_id, j.user_id, j.sequence, j.draw_type, j.prize_id, j.prize_name, j.prize_type,
-      j.prize_value, j.points_cost, j.points_awarded, j.is_pity, ${sqlTime(now)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${RECORD})) AS j`
-  return { statement }
+function recordRows({ request, drawId, cost, results }: Decided, at: string): Value[][] {
+  return results.map((result) => [
+    result.record_id,
+    drawId,
+    request.userId,
+    result.sequence,
+    request.type,
+    result.prize_id,
+    result.prize_name,
+    result.prize_type,
+    String(result.prize_value),
+    cost / results.length,
+    result.points_awarded,
+    result.is_pity ? 1 : 0,
+    at
+  ])
 }

@@ -1,5 +1,4 @@
-import { Prisma } from '../../generated/prisma/client.js'
-import { jsonColumns, jsonRows, sqlTime } from '../../shared/sql.js'
+import { insertInto, sqlTime, type Value } from '../../shared/sql.js'
 import { DAY_MS } from '../../shared/time.js'
 import { type Db, type RawTx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
@@ -7,7 +6,7 @@ import type { OwnPush } from './bus.js'
 
 /** What a user was told, as a socket sends it. */
 export interface LoggedEvent {
-  /** Rises in the order of the user's commits; a user's are not consecutive. */
+  /** Rises in the order of the user's commits; a user's are not consecutive. See {@link EVENTS_A_ROW}. */
   readonly id: number
   readonly type: string
   /** As JSON; undefined when it cannot be decrypted, since the key was changed. */
@@ -24,7 +23,19 @@ export interface Start {
 }
 
 const SWEEP_ROWS = 1000
-const PUSH = jsonColumns('user_id INT', 'type VARCHAR(30)', 'data MEDIUMTEXT')
+
+/**
+ * What one transaction tells one user is one row, up to so many events: a draw tells two things, and a row of their
+ * own for each took as long to write as everything else a draw writes. Events are numbered `id` of the row × 16 and
+ * their place in it, such that the last has place 15.
+ */
+export const EVENTS_A_ROW = 16
+/** The number of a row's last event. */
+const lastOf = (rowId: number) => rowId * EVENTS_A_ROW + EVENTS_A_ROW - 1
+/** The lowest id of a row that may have events after this one. */
+const rowAfter = (position: number) => Math.floor((position + 1) / EVENTS_A_ROW)
+
+const writeRows = insertInto('push_events', ['user_id INT', 'data MEDIUMTEXT', 'created_at DATETIME(3)'])
 
 /**
  * Writes what a transaction tells users, in one statement, just before it commits. The transaction holds the locks of
@@ -37,14 +48,27 @@ export async function logPushes(tx: RawTx, vault: Vault, pushes: readonly OwnPus
 
 /** The write of {@link logPushes}, for a transaction that sends it with others; none where nobody is told. */
 export function loggingPushes(vault: Vault, pushes: readonly OwnPush[], now: Date): Write[] {
-  if (pushes.length === 0) return []
-  const rows = pushes.map(({ userId, type, data }) => [userId, type, vault.encrypt(JSON.stringify(data))])
-  const statement = Prisma.sql`
-    INSERT INTO push_events (user_id, type, data, created_at)
-    SELECT j.user_id, j.type, j.data, ${sqlTime(now)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (n FOR ORDINALITY, ${PUSH})) AS j
-    ORDER BY j.n`
-  return [{ statement }]
+  const lines = new Map<number, string[]>()
+  for (const { userId, type, data } of pushes) {
+    const line = `${type} ${JSON.stringify(data)}`
+    const told = lines.get(userId)
+    if (told === undefined) lines.set(userId, [line])
+    else told.push(line)
+  }
+  const at = sqlTime(now)
+  const rows = [...lines].flatMap(([userId, told]) =>
+    rowsOf(told).map((text): Value[] => [userId, vault.encrypt(text), at])
+  )
+  return writeRows(rows)
+}
+
+/** A line an event, its type in front of its data: JSON has no line break, so a reader need not parse it. */
+function rowsOf(told: readonly string[]): string[] {
+  const rows: string[] = []
+  for (let from = 0; from < told.length; from += EVENTS_A_ROW) {
+    rows.push(told.slice(from, from + EVENTS_A_ROW).join('\n'))
+  }
+  return rows
 }
 
 /**
@@ -58,11 +82,11 @@ export async function startOf(db: Db, userId: number, since: number | undefined,
     SELECT (SELECT MAX(id) FROM push_events WHERE user_id = ${userId}) AS newest,
       (SELECT MIN(id) FROM push_events) AS oldest,
       EXISTS (SELECT 1 FROM push_events
-        WHERE user_id = ${userId} AND id > ${given} AND created_at < ${sqlTime(dayBefore(now))}) AS aged`
-  const newest = Number(row?.newest ?? 0)
+        WHERE user_id = ${userId} AND id >= ${rowAfter(given)} AND created_at < ${sqlTime(dayBefore(now))}) AS aged`
+  const newest = row?.newest == null ? 0 : lastOf(Number(row.newest))
   if (since === undefined) return { position: newest }
   // Ids are shared by all users: while anybody's older event is there, none of this user's after it was swept.
-  const isKept = row?.oldest != null && Number(row.oldest) <= since + 1 && Number(row.aged) === 0
+  const isKept = row?.oldest != null && Number(row.oldest) <= rowAfter(since) && Number(row.aged) === 0
   return { position: Math.min(since, newest), resumed: since === 0 || isKept }
 }
 
@@ -72,22 +96,35 @@ interface StartRow {
   aged: bigint | number
 }
 
-/** The user's next events after `position`, oldest first, of the last 24 hours. */
+/** The user's next events after `position`, oldest first, of the last 24 hours: `limit` or a few more, if there are. */
 export async function eventsAfter(
   db: Db,
   vault: Vault,
   { userId, position, limit, now }: { userId: number; position: number; limit: number; now: Date }
 ): Promise<LoggedEvent[]> {
-  const rows = await db.$queryRaw<{ id: bigint | number; type: string; data: string; created_at: Date }[]>`
-    SELECT id, type, data, created_at FROM push_events
-    WHERE user_id = ${userId} AND id > ${position} AND created_at >= ${sqlTime(dayBefore(now))}
+  const rows = await db.$queryRaw<EventRow[]>`
+    SELECT id, data, created_at FROM push_events
+    WHERE user_id = ${userId} AND id >= ${rowAfter(position)} AND created_at >= ${sqlTime(dayBefore(now))}
     ORDER BY id LIMIT ${limit}`
-  return rows.map((row) => ({
-    id: Number(row.id),
-    type: row.type,
-    data: decrypted(vault, row.data),
-    at: row.created_at
-  }))
+  return rows.flatMap((row) => eventsOf(vault, row)).filter(({ id }) => id > position)
+}
+
+interface EventRow {
+  id: bigint | number
+  data: string
+  created_at: Date
+}
+
+function eventsOf(vault: Vault, row: EventRow): LoggedEvent[] {
+  const last = lastOf(Number(row.id))
+  const text = decrypted(vault, row.data)
+  if (text === undefined) return [{ id: last, type: '', data: undefined, at: row.created_at }]
+  const lines = text.split('\n')
+  return lines.map((line, place) => {
+    const space = line.indexOf(' ')
+    const id = last - (lines.length - 1 - place)
+    return { id, type: line.slice(0, space), data: line.slice(space + 1), at: row.created_at }
+  })
 }
 
 function decrypted(vault: Vault, data: string): string | undefined {
@@ -105,7 +142,7 @@ export async function newestIds(db: Db, userIds: readonly number[]): Promise<Map
     FROM JSON_TABLE(${JSON.stringify(userIds)}, '$[*]' COLUMNS (user_id INT PATH '$')) AS j
     STRAIGHT_JOIN push_events AS e ON e.user_id = j.user_id
     GROUP BY e.user_id`
-  return new Map(rows.map((row) => [row.user_id, Number(row.newest)]))
+  return new Map(rows.map((row) => [row.user_id, lastOf(Number(row.newest))]))
 }
 
 /** Removes what is older than a day, some rows at a time so that nobody waits for it. */

@@ -1,9 +1,9 @@
 /**
  * Ids of frames. Those of a user's own events come from the log, are the same on every connection and instance, and
  * lie this far apart; frames of other kinds get the numbers between, after the last own event that was sent. So ids
- * rise on each connection, and the id of any frame says which own events its client has. At most 2^53 / 2^16 events.
+ * rise on each connection, and the id of any frame says which own events its client has. At most 2^53 / 2^12 events.
  */
-export const STEP = 65_536
+export const STEP = 4096
 
 /** The last own event that a client has which gives this id as its `since`. */
 export const eventOf = (frameId: number): number => Math.floor(frameId / STEP)
@@ -22,7 +22,7 @@ export class FrameIds {
     return this.#last
   }
 
-  /** Should a connection ever hear 65,535 other frames after one own event, the rest share a number. */
+  /** Should a connection ever hear 4095 other frames after one own event, the rest share a number. */
   other(): number {
     this.#last = Math.min(this.#last + 1, eventOf(this.#last) * STEP + STEP - 1)
     return this.#last

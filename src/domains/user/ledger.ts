@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
-import { jsonColumns, jsonRows, sqlTime } from '../../shared/sql.js'
+import { insertInto, jsonColumns, jsonRows, sqlTime } from '../../shared/sql.js'
 import { type Movement, type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import { type PointsSource, SOURCE_TEXT } from '../realtime/events.js'
 
@@ -101,15 +101,16 @@ export interface Alongside {
 }
 
 const BALANCE = ['user_id INT', 'opening INT', 'points INT']
-const ENTRY = jsonColumns(
+const writeEntries = insertInto('points_records', [
   'user_id INT',
   'points INT',
   'balance_after INT',
   'type VARCHAR(10)',
   'source VARCHAR(20)',
   'description VARCHAR(255)',
-  'related_id VARCHAR(64)'
-)
+  'related_id VARCHAR(64)',
+  'created_at DATETIME(3)'
+])
 
 /**
  * Writes what the accounts have noted: the balances in one statement, the ledger rows in another, however many there
@@ -145,6 +146,7 @@ export function posting(accounts: readonly Account[], now: Date, alongside?: Alo
   const check = (matched: number) =>
     assert.equal(matched, expected, 'every balance is still what was read under the lock')
 
+  const at = sqlTime(now)
   const rows = moved.flatMap(({ userId, entries }) =>
     entries.map(({ points, balanceAfter, reason }) => [
       userId,
@@ -153,16 +155,9 @@ export function posting(accounts: readonly Account[], now: Date, alongside?: Alo
       points > 0 ? 'earn' : 'spend',
       reason.source,
       reason.description ?? SOURCE_TEXT[reason.source],
-      reason.relatedId ?? null
+      reason.relatedId ?? null,
+      at
     ])
   )
-  const entries = Prisma.sql`
-    INSERT INTO points_records
-      (user_id, points, balance_after, type, source, description, related_id, created_at)
-    SELECT j.user_id, j.points, j.balance_after, j.type, j.source, j.description, j.related_id, ${sqlTime(now)}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${ENTRY})) AS j`
-  return [
-    { statement: balances, check },
-    { statement: entries, moved: moved.flatMap(movementsOf) }
-  ]
+  return [{ statement: balances, check, moved: moved.flatMap(movementsOf) }, ...writeEntries(rows)]
 }

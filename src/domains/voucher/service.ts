@@ -1,6 +1,6 @@
-import { Prisma } from '../../generated/prisma/client.js'
+import type { Prisma } from '../../generated/prisma/client.js'
 import { pageOf, pagination } from '../../shared/schemas.js'
-import { jsonColumns, jsonRows, sqlTime } from '../../shared/sql.js'
+import { insertInto, sqlTime } from '../../shared/sql.js'
 import { type Db, type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { expiryOf } from './rules.js'
@@ -19,7 +19,7 @@ export interface NewVoucher {
   readonly orderId?: number
 }
 
-const VOUCHER = jsonColumns(
+const writeVouchers = insertInto('vouchers', [
   'user_id INT',
   'code_hmac CHAR(64)',
   'code_enc VARCHAR(255)',
@@ -27,8 +27,10 @@ const VOUCHER = jsonColumns(
   'kind VARCHAR(10)',
   'source VARCHAR(10)',
   'record_id CHAR(36)',
-  'order_id BIGINT'
-)
+  'order_id BIGINT',
+  'issued_at DATETIME(3)',
+  'expires_at DATETIME(3)'
+])
 
 /** Issues vouchers in the transaction of their cause, in one statement. Codes are kept encrypted. */
 export async function issue(
@@ -43,24 +45,21 @@ export async function issue(
 
 /** The write of {@link issue}, for a transaction that sends it with others; none where there are no vouchers. */
 export function issuing(vault: Vault, vouchers: readonly NewVoucher[], now: Date, days: number): Write[] {
-  if (vouchers.length === 0) return []
-  const rows = vouchers.map(({ userId, code, title, kind, source, recordId, orderId }) => [
-    userId,
-    codeHmac(vault, code),
-    vault.encrypt(code),
-    title,
-    kind,
-    source,
-    recordId ?? null,
-    orderId ?? null
-  ])
-  const statement = Prisma.sql`
-    INSERT INTO vouchers
-      (user_id, code_hmac, code_enc, title, kind, source, record_id, order_id, issued_at, expires_at)
-    SELECT j.user_id, j.code_hmac, j.code_enc, j.title, j.kind, j.source, j.record_id, j.order_id,
-      ${sqlTime(now)}, ${sqlTime(expiryOf(now, days))}
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${VOUCHER})) AS j`
-  return [{ statement }]
+  const [issuedAt, expiresAt] = [sqlTime(now), sqlTime(expiryOf(now, days))]
+  return writeVouchers(
+    vouchers.map(({ userId, code, title, kind, source, recordId, orderId }) => [
+      userId,
+      codeHmac(vault, code),
+      vault.encrypt(code),
+      title,
+      kind,
+      source,
+      recordId ?? null,
+      orderId ?? null,
+      issuedAt,
+      expiresAt
+    ])
+  )
 }
 
 /** What a code's row holds, so that it is found without being readable in the table. */
