@@ -285,6 +285,23 @@ describe('the log', () => {
     expect(numbers(socket.frames)).toEqual([1001])
   })
 
+  test('takes nothing from a transaction that does not hold the user’s lock: it does not commit', async () => {
+    const app = await listening()
+    const diner = await newDiner(app)
+    const tell = (lock: boolean) =>
+      app.tx(async (tx, outbox) => {
+        await tx.user.update({ where: { userId: diner.userId }, data: { nickname: `锁${lock}` } })
+        if (lock) await lockUser(tx, diner.userId)
+        outbox.push({ userId: diner.userId }, 'system_notice', { title: '', content: '', type: 'test' })
+      })
+    await expect(tell(false)).rejects.toThrow('is locked')
+    const nickname = async () => (await diner.get('/api/user/info')).json().data.nickname
+    expect(await nickname()).not.toBe('锁false')
+    expect(await app.db.pushEvent.count({ where: { userId: diner.userId } })).toBe(0)
+    await tell(true)
+    expect(await nickname()).toBe('锁true')
+  })
+
   test('one that cannot be decrypted is passed over', async () => {
     const [app, other] = [await listening(), await createApp({ config: { ENCRYPTION_KEY: 'ab'.repeat(32) } })]
     const diner = await newDiner(app)

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import fp from 'fastify-plugin'
@@ -8,7 +9,7 @@ import { PrismaClient } from '../generated/prisma/client.js'
 import { connectionOptions, SESSION_SQL } from '../shared/connection.js'
 import { isTransient, isUnavailable } from '../shared/database-errors.js'
 import { Refusal, refuse } from '../shared/refusal.js'
-import { movementsOf, type RawTx, type Tx } from '../shared/tx.js'
+import { holdsLock, movementsOf, type RawTx, type Tx } from '../shared/tx.js'
 import { ACQUIRE_MS, createFastPool, createPool, queueLimit } from './pool.js'
 import { OutcomeUnknown, rawTx, rollBack } from './raw-tx.js'
 
@@ -72,6 +73,11 @@ const fastShare = (poolSize: number) => Math.max(1, Math.min(MAX_FAST, Math.roun
 
 const ASK_MS = 1000
 
+/** What a user is told has an order only among transactions that hold the user's lock. */
+function assertOrdered(tx: RawTx, outbox: Outbox): void {
+  for (const userId of outbox.told) assert(holdsLock(tx, userId), `the row of user ${userId}, who is told, is locked`)
+}
+
 export default fp<DatabaseOptions>(
   async (app, options) => {
     const { url, poolSize, comments, onQuery } = options
@@ -113,6 +119,7 @@ export default fp<DatabaseOptions>(
             async (client) => {
               const done = await work(client, outbox)
               await logPushes(client, app.vault, outbox.takeUnlogged(), app.clock())
+              assertOrdered(client, outbox)
               movements = movementsOf(client)
               return done
             },
@@ -156,6 +163,7 @@ export default fp<DatabaseOptions>(
         const tx = rawTx(connection, app.meters)
         result = await work(tx, outbox)
         await logPushes(tx, app.vault, outbox.takeUnlogged(), app.clock())
+        assertOrdered(tx, outbox)
         movements = movementsOf(tx)
         await begun
         committing = true

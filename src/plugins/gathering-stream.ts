@@ -12,10 +12,14 @@ export function gatheringStream(url: string): NonNullable<ConnectionConfig['stre
   return (give) => give(undefined, gathering(connect({ host, port, noDelay: true })))
 }
 
+/** With so much to send already, the server may begin. */
+const ENOUGH_BYTES = 8192
+
 function gathering(socket: Socket): Socket {
   let corked = false
   const write = socket.write.bind(socket)
   const release = () => {
+    if (!corked) return
     corked = false
     socket.uncork()
   }
@@ -25,7 +29,9 @@ function gathering(socket: Socket): Socket {
       socket.cork()
       process.nextTick(release)
     }
-    return write(...written)
+    const isFlowing = write(...written)
+    if (socket.writableLength >= ENOUGH_BYTES) release()
+    return isFlowing
   }
   // On the instance: `connect` puts the class's own `write` back over one that a subclass has.
   return Object.assign(socket, { write: gathered })

@@ -60,30 +60,50 @@ export function movementsOf(tx: RawTx): readonly Movement[] {
   return movements.get(tx) ?? []
 }
 
+const locked = new WeakMap<object, Set<number>>()
+
+/** Notes that a transaction has locked the rows of these users. */
+export function noteLocks(tx: RawTx, userIds: Iterable<number>): void {
+  const known = locked.get(tx)
+  if (known === undefined) locked.set(tx, new Set(userIds))
+  else for (const userId of userIds) known.add(userId)
+}
+
+/** Whether a transaction has locked a user's row, as far as that was noted. */
+export function holdsLock(tx: RawTx, userId: number): boolean {
+  return locked.get(tx)?.has(userId) === true
+}
+
 /**
  * Runs writes in their order: one after another, or where the transaction pipelines, all in one journey. None may
- * depend on the outcome of one before it. It ends when every one of them has, so that whoever rolls back after a
- * failure does so behind them all.
+ * depend on the outcome of one before it. Each is asked for once the one before it is on its way, so that a generator
+ * makes the rows of the next while the server works. It ends when every one of them has, so that whoever rolls back
+ * after a failure does so behind them all.
  */
-export async function writeAll(tx: RawTx, writes: readonly Write[]): Promise<void> {
-  const moved = writes.flatMap((write) => write.moved ?? [])
-  if (moved.length > 0) movements.set(tx, [...movementsOf(tx), ...moved])
-  if (tx.pipelines !== true) {
+export async function writeAll(tx: RawTx, writes: Iterable<Write>): Promise<void> {
+  const sent: Promise<void>[] = []
+  try {
     for (const write of writes) {
-      const matched = await tx.$executeRaw(write.statement)
-      write.check?.(matched)
+      noteMovements(tx, write.moved)
+      if (tx.many && write.many) await tx.many.prepare(write.many.one)
+      const done = send(tx, write)
+      if (tx.pipelines !== true) await done
+      // Until all are sent nobody waits for it.
+      done.catch(() => {})
+      sent.push(done)
     }
-    return
+  } finally {
+    await Promise.allSettled(sent)
   }
-  const { many } = tx
-  if (many !== undefined) await Promise.all(writes.map((write) => write.many && many.prepare(write.many.one)))
-  const results = await Promise.allSettled(
-    writes.map((write) =>
-      many && write.many ? many.run(write.many.one, write.many.rows) : tx.$executeRaw(write.statement)
-    )
-  )
-  results.forEach((result, index) => {
-    if (result.status === 'rejected') throw result.reason
-    writes[index]?.check?.(result.value)
-  })
+  await Promise.all(sent)
+}
+
+async function send(tx: RawTx, write: Write): Promise<void> {
+  const { many, check } = write
+  const matched = await (tx.many && many ? tx.many.run(many.one, many.rows) : tx.$executeRaw(write.statement))
+  check?.(matched)
+}
+
+function noteMovements(tx: RawTx, moved: Write['moved'] = []): void {
+  if (moved.length > 0) movements.set(tx, [...movementsOf(tx), ...moved])
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
 import { StaleRead } from '../../shared/database-errors.js'
 import { inList, insertInto, jsonColumns, jsonRows, padded, sqlTime, type Value } from '../../shared/sql.js'
-import { type RawTx, writeAll } from '../../shared/tx.js'
+import { noteLocks, type RawTx, writeAll } from '../../shared/tx.js'
 import { keepingAnswers, type StoredAnswer, storedAnswers } from '../idempotency/service.js'
 import type { OwnPush } from '../realtime/bus.js'
 import { loggingPushes } from '../realtime/event-log.js'
@@ -62,7 +62,9 @@ export async function lockBuyers(
     WHERE u.user_id IN (${ids})
     ORDER BY u.user_id
     FOR UPDATE`
-  return new Map(rows.map((row) => [row.user_id, row]))
+  const buyers = new Map(rows.map((row) => [row.user_id, row]))
+  noteLocks(tx, buyers.keys())
+  return buyers
 }
 
 /** Reads products as they are committed, without a lock. */

@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid'
 import { Refusal, refuse } from '../../shared/refusal.js'
 import { businessDay } from '../../shared/time.js'
-import type { RawTx } from '../../shared/tx.js'
+import { type RawTx, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import type { KeyedRequest } from '../idempotency/rules.js'
 import { answerTo } from '../idempotency/service.js'
@@ -12,7 +12,7 @@ import { newCode } from '../voucher/rules.js'
 import type { NewVoucher } from '../voucher/service.js'
 import { DRAWS, decide, isPityReady, type Outcome, type Pity, type Rules } from './rules.js'
 import type { Draw, DrawResult, DrawType, PityStatus } from './schemas.js'
-import { type Decided, type Seat, takeSeats, writeDraws } from './store.js'
+import { type Decided, drawWrites, type Seat, takeSeats } from './store.js'
 import type { RuleBook, RulesVersion } from './versions.js'
 
 export interface DrawRequest {
@@ -70,7 +70,7 @@ export async function drawAll(
   })
   const decided = answers.filter((answer): answer is Decided => 'drawId' in answer)
   for (const one of decided) tell(outbox, now, one)
-  if (decided.length > 0) await writeDraws(tx, tools, decided, outbox.takeUnlogged(), now)
+  if (decided.length > 0) await writeAll(tx, drawWrites(tools, decided, outbox.takeUnlogged(), now))
   return answers.map((answer) => ('drawId' in answer ? { draw: answer.draw, replayed: false } : answer))
 }
 

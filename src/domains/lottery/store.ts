@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
 import { inList, insertInto, padded, sqlTime, type Value } from '../../shared/sql.js'
-import { type RawTx, writeAll } from '../../shared/tx.js'
+import { noteLocks, type RawTx, type Write } from '../../shared/tx.js'
 import { keepingAnswers, type StoredAnswer, storedAnswers } from '../idempotency/service.js'
 import type { OwnPush } from '../realtime/bus.js'
 import { loggingPushes } from '../realtime/event-log.js'
@@ -63,7 +63,9 @@ export async function takeSeats(
       WHERE u.user_id IN (${ids})
       ORDER BY u.user_id
       FOR UPDATE`
-    return new Map(rows.map((row) => [row.user_id, row]))
+    const found = new Map(rows.map((row) => [row.user_id, row]))
+    noteLocks(tx, found.keys())
+    return found
   }
   const seats = await read()
   const unknown = [...seats.values()].filter((seat) => seat.current_count === null)
@@ -75,27 +77,24 @@ export async function takeSeats(
 }
 
 /** One statement a table; the balances and the pity rows, both of the locked users, share theirs. */
-export async function writeDraws(
-  tx: RawTx,
+export function* drawWrites(
   { vault, voucherDays }: Pick<DrawTools, 'vault' | 'voucherDays'>,
   decided: readonly Decided[],
   pushes: readonly OwnPush[],
   now: Date
-): Promise<void> {
+): Generator<Write, void> {
+  const at = sqlTime(now)
   const accounts = decided.map(({ account }) => account)
+  yield* posting(accounts, now, pityAlongside(decided, now))
+  yield* writeDrawRows(decided.map((one) => drawRow(one, at)))
+  yield* writeRecordRows(decided.flatMap((one) => recordRows(one, at)))
   const vouchers = decided.flatMap((one) => one.vouchers)
+  yield* issuing(vault, vouchers, now, voucherDays)
   const answers = decided.flatMap(({ request, draw }) =>
     request.keyed === undefined ? [] : [{ userId: request.userId, request: request.keyed, answer: draw }]
   )
-  const at = sqlTime(now)
-  await writeAll(tx, [
-    ...posting(accounts, now, pityAlongside(decided, now)),
-    ...writeDrawRows(decided.map((one) => drawRow(one, at))),
-    ...writeRecordRows(decided.flatMap((one) => recordRows(one, at))),
-    ...issuing(vault, vouchers, now, voucherDays),
-    ...keepingAnswers(vault, answers, now),
-    ...loggingPushes(vault, pushes, now)
-  ])
+  yield* keepingAnswers(vault, answers, now)
+  yield* loggingPushes(vault, pushes, now)
 }
 
 const PITY = ['pity_count INT', 'triggered INT', 'today DATE', 'today_count INT']

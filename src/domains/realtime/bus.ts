@@ -80,7 +80,15 @@ export class Outbox {
     return unlogged
   }
 
-  /** To push to one user, the transaction must hold the lock of that user's row: it puts their events in order. */
+  /** The users who are told something by themselves. */
+  get told(): readonly number[] {
+    return [...new Set(this.#own.map(({ userId }) => userId))]
+  }
+
+  /**
+   * To push to one user, the transaction must hold the lock of that user's row, which puts their events in order: one
+   * that does not (`noteLocks` in shared/tx.ts) does not commit.
+   */
   push<Name extends PushType>(audience: Audience, type: Name, data: Payload<Name>): void {
     this.#pushes.push({ type, data })
     if (typeof audience === 'object') {
@@ -101,9 +109,7 @@ export class Outbox {
   }
 
   publishTo(bus: EventBus): void {
-    if (this.#own.length > 0) {
-      bus.publish({ kind: 'logged', userIds: [...new Set(this.#own.map(({ userId }) => userId))] })
-    }
+    if (this.#own.length > 0) bus.publish({ kind: 'logged', userIds: this.told })
     for (const event of this.#events) bus.publish(event)
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { insertInto, jsonColumns, jsonRows, sqlTime } from '../../shared/sql.js'
-import { type Movement, type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
+import { type Movement, noteLocks, type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import { type PointsSource, SOURCE_TEXT } from '../realtime/events.js'
 
 /** Why points move. */
@@ -77,6 +77,7 @@ export async function openAccount(tx: Tx, userId: number): Promise<Account> {
   const [row] = await tx.$queryRaw<{ total_points: number }[]>`
     SELECT total_points FROM users WHERE user_id = ${userId} AND deleted_at IS NULL FOR UPDATE`
   if (row === undefined) throw refuse('USER_NOT_FOUND')
+  noteLocks(tx, [userId])
   return new Account(userId, row.total_points)
 }
 
@@ -86,6 +87,7 @@ export async function openAccount(tx: Tx, userId: number): Promise<Account> {
  */
 export async function lockUser(tx: RawTx, userId: number): Promise<void> {
   await tx.$queryRaw`SELECT user_id FROM users WHERE user_id = ${userId} FOR UPDATE`
+  noteLocks(tx, [userId])
 }
 
 /** Another update of rows that belong to the same users, to be done by the statement that writes the balances. */
