@@ -2,7 +2,7 @@ import * as mariadb from 'mariadb'
 import { expiryOf } from '../../../src/domains/voucher/rules.js'
 import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
 import { businessDay } from '../../../src/shared/time.js'
-import { type BaselineOptions, type Drawer, drawOnce } from './baseline.js'
+import { type BaselineOptions, type Drawer, drawOnce, told } from './baseline.js'
 
 interface Row {
   total_points: number
@@ -76,6 +76,12 @@ export function driverDrawer(options: BaselineOptions): Drawer {
         [userId, drawn.codeHmac, drawn.codeEnc, prize.name, prize.type, recordId, now, expiryOf(now, 30)]
       )
     }
+    const text = told({ userId, drawId, balance: row.total_points - cost, cost, now }, drawn)
+    await connection.execute('INSERT INTO push_events (user_id, data, created_at) VALUES (?, ?, ?)', [
+      userId,
+      options.vault.encrypt(text),
+      now
+    ])
   }
 
   return {

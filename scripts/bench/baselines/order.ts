@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import * as mariadb from 'mariadb'
+import { pointsUpdate } from '../../../src/domains/realtime/events.js'
 import { expiryOf, newCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/service.js'
 import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
@@ -68,6 +69,12 @@ export function lockedRowSeller(options: { url: string; poolSize: number; vault:
        VALUES (?, ?, ?, ?, 'product', 'exchange', ?, ?, ?)`,
       [userId, codeHmac(vault, code), vault.encrypt(code), product.name, placed.insertId, now, expiryOf(now, 30)]
     )
+    const balance = pointsUpdate(userId, user.total_points - price, -price, 'exchange', now)
+    await connection.execute('INSERT INTO push_events (user_id, data, created_at) VALUES (?, ?, ?)', [
+      userId,
+      vault.encrypt(`points_update ${JSON.stringify(balance)}`),
+      now
+    ])
   }
 
   return {

@@ -3,7 +3,7 @@ import { expiryOf } from '../../../src/domains/voucher/rules.js'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
 import { businessDay } from '../../../src/shared/time.js'
-import { type BaselineOptions, type Drawer, drawOnce } from './baseline.js'
+import { type BaselineOptions, type Drawer, drawOnce, told } from './baseline.js'
 
 /** A draw as a service on Prisma is usually written: an interactive transaction of model calls, the row locked first. */
 export function prismaDrawer(options: BaselineOptions): Drawer {
@@ -95,6 +95,8 @@ export function prismaDrawer(options: BaselineOptions): Drawer {
               }
             })
           }
+          const text = told({ userId, drawId, balance: totalPoints, cost: rules.costPoints, now }, drawn)
+          await tx.pushEvent.create({ data: { userId, data: options.vault.encrypt(text), createdAt: now } })
           await tx.lotteryPity.update({
             where: { userId },
             data: {

@@ -1,16 +1,20 @@
 import { randomInt } from 'node:crypto'
 import * as mariadb from 'mariadb'
 import { v7 as uuid } from 'uuid'
-import { pickPrize, TOTAL_WEIGHT } from '../../../src/domains/lottery/rules.js'
+import { pickPrize, type Rules, TOTAL_WEIGHT } from '../../../src/domains/lottery/rules.js'
 import { expiryOf, newCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/service.js'
 import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
 import { businessDay } from '../../../src/shared/time.js'
-import type { BaselineOptions, Drawer } from './baseline.js'
+import { type BaselineOptions, type Drawer, told } from './baseline.js'
+
+/** Stands for the balance in what the diner is told: the procedure alone knows it. */
+const UNKNOWN = -1
 
 /**
  * All of a draw but the dice. Node rolls them, knows the rules and makes the code; the procedure locks, checks,
- * decides by the guarantee and writes: the least work that one call can be.
+ * decides by the guarantee and writes: the least work that one call can be. What the diner is told it keeps in clear,
+ * since it cannot encrypt as Node does.
  */
 const PROCEDURE = `
 CREATE OR REPLACE PROCEDURE bench_draw(
@@ -19,7 +23,8 @@ CREATE OR REPLACE PROCEDURE bench_draw(
   IN v_draw CHAR(36) CHARACTER SET ascii, IN v_record CHAR(36) CHARACTER SET ascii,
   IN v_hmac CHAR(64) CHARACTER SET ascii, IN v_enc VARCHAR(255),
   IN v_prize INT, IN v_name VARCHAR(50), IN v_type VARCHAR(10), IN v_value DECIMAL(10, 2),
-  IN v_pity_prize INT, IN v_pity_name VARCHAR(50), IN v_pity_type VARCHAR(10), IN v_pity_value DECIMAL(10, 2)
+  IN v_pity_prize INT, IN v_pity_name VARCHAR(50), IN v_pity_type VARCHAR(10), IN v_pity_value DECIMAL(10, 2),
+  IN v_told TEXT, IN v_pity_told TEXT
 )
 BEGIN
   DECLARE v_points, v_count, v_triggered, v_used INT;
@@ -37,7 +42,8 @@ BEGIN
   IF v_points < v_cost THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'points'; END IF;
   SET v_forced = v_pity_limit > 0 AND v_count >= v_pity_limit - 1;
   IF v_forced THEN
-    SET v_prize = v_pity_prize, v_name = v_pity_name, v_type = v_pity_type, v_value = v_pity_value;
+    SET v_prize = v_pity_prize, v_name = v_pity_name, v_type = v_pity_type, v_value = v_pity_value,
+      v_told = v_pity_told;
   END IF;
   UPDATE users AS u JOIN lottery_pity AS p ON p.user_id = u.user_id
     SET u.total_points = u.total_points - v_cost, p.current_count = IF(v_prize = v_pity_prize, 0, v_count + 1),
@@ -56,6 +62,8 @@ BEGIN
     INSERT INTO vouchers (user_id, code_hmac, code_enc, title, kind, source, record_id, issued_at, expires_at)
       VALUES (v_user, v_hmac, v_enc, v_name, v_type, 'lottery', v_record, v_now, v_expires);
   END IF;
+  INSERT INTO push_events (user_id, data, created_at)
+    VALUES (v_user, REPLACE(v_told, ':${UNKNOWN},', CONCAT(':', v_points - v_cost, ',')), v_now);
   COMMIT;
 END`
 
@@ -71,24 +79,27 @@ export async function procedureDrawer(options: BaselineOptions): Promise<Drawer>
   await pool.query(PROCEDURE)
   const guaranteed = rules.prizes.find((prize) => prize.id === rules.pityPrizeId)
   if (guaranteed === undefined) throw new Error('the pity prize is on the wheel')
-  const call = `CALL bench_draw(${Array(20).fill('?').join(', ')})`
+  const call = `CALL bench_draw(${Array(22).fill('?').join(', ')})`
   return {
     close: () => pool.end(),
     async draw(userId) {
       const now = new Date()
       const code = newCode((below) => randomInt(below))
       const prize = pickPrize(rules.prizes, randomInt(TOTAL_WEIGHT))
+      const [drawId, recordId, cost] = [uuid(), uuid(), rules.costPoints]
+      const tell = (given: Rules['prizes'][number], isPity: boolean) =>
+        told({ userId, drawId, balance: UNKNOWN, cost, now }, { recordId, code, prize: given, isPity })
       await pool.execute(call, [
         userId,
         now,
         businessDay(now, 'Asia/Shanghai'),
         expiryOf(now, 30),
-        rules.costPoints,
+        cost,
         rules.dailyLimit,
         rules.pityLimit,
         version,
-        uuid(),
-        uuid(),
+        drawId,
+        recordId,
         codeHmac(vault, code),
         vault.encrypt(code),
         prize.id,
@@ -98,7 +109,9 @@ export async function procedureDrawer(options: BaselineOptions): Promise<Drawer>
         guaranteed.id,
         guaranteed.name,
         guaranteed.type,
-        guaranteed.value
+        guaranteed.value,
+        tell(prize, false),
+        tell(guaranteed, true)
       ])
     }
   }
