@@ -6,29 +6,31 @@ import { isKey } from '../src/storage/local.js'
 import { openStorage } from '../src/storage/plugin.js'
 import type { ObjectStorage, StoredObject } from '../src/storage/storage.js'
 import { openDatabase } from './lib/database.js'
+import { PICTURE_KINDS } from './lib/picture-kinds.js'
 import { Fault, guarded } from './lib/print.js'
 import { withPrisma } from './lib/prisma.js'
 import { startBar } from './lib/progress.js'
 import { readSettings } from './lib/settings.js'
 
-const USAGE = 'npm run storage:sweep -- [--delete] [--older-than-minutes 60]'
-/** All photographs are below it. */
-const PREFIX = 'photos/'
+const USAGE = 'npm run storage:sweep -- [--delete] [--older-than-minutes 1440]'
+/** A day: a picture of a product is uploaded before its product is saved, and forms are left open over night. */
+const GRACE_MINUTES = '1440'
 const ROWS_AT_A_TIME = 200
-const OBJECTS_AT_A_TIME = 500
 const LOOKUPS_AT_ONCE = 16
 
 interface Sweep {
   readonly db: PrismaClient
   readonly storage: ObjectStorage
   readonly remove: boolean
-  /** What was stored later may be an upload that is under way. */
+  /** What was stored later may be an upload that is under way, or a picture that is to be used. */
   readonly before: Date
 }
 
 /**
- * `npm run storage:sweep`: finds photographs that no row of `photo_reviews` knows, and rows whose photographs are
- * missing. With `--delete` it removes the former; it never touches a row. Exits 1 if a photograph is missing.
+ * `npm run storage:sweep`: finds pictures that no row refers to, of receipts, avatars and products, and receipts whose
+ * photographs are missing. With `--delete` it removes the former; it never touches a row. This is also how an avatar
+ * goes that was replaced, a picture that was uploaded for a product and not used, and a former one of a product, unless
+ * an order kept it. Exits 1 if a photograph is missing; avatars and pictures of products may lie elsewhere.
  */
 export async function main(args: string[]): Promise<void> {
   await guarded(async () => {
@@ -50,7 +52,10 @@ export async function main(args: string[]): Promise<void> {
 }
 
 function readArguments(args: string[]): { remove: boolean; minutes: number } {
-  const options = { delete: { type: 'boolean' }, 'older-than-minutes': { type: 'string', default: '60' } } as const
+  const options = {
+    delete: { type: 'boolean' },
+    'older-than-minutes': { type: 'string', default: GRACE_MINUTES }
+  } as const
   try {
     const { values } = parseArgs({ args, options })
     const minutes = values['older-than-minutes']
@@ -122,44 +127,41 @@ async function rowsAmong(db: PrismaClient, uploadIds: ReadonlySet<string>): Prom
   return new Set(rows.map(({ uploadId }) => uploadId))
 }
 
-/** Looks up the row of every object that is old enough, a batch of objects after the other. */
+/** Looks up who refers to each object that is old enough, a batch of objects after the other. */
 async function findOrphans(task: Sweep, expected: number): Promise<{ objects: number; orphans: number }> {
   const { db, storage, remove, before } = task
   const bar = startBar('object', expected, 'orphans')
   let objects = 0
   let orphans = 0
-  let batch: StoredObject[] = []
-  async function settle(): Promise<void> {
-    const known = await knownAmong(
-      db,
-      batch.map(({ key }) => key)
-    )
-    for (const { key, storedAt } of batch) {
-      if (known.has(key)) continue
-      if (remove) await storage.remove(key)
-      orphans += 1
-      process.stdout.write(`${remove ? 'removed' : 'orphan'} ${key}: stored ${storedAt.toISOString()}, in no row\n`)
+  for (const kind of PICTURE_KINDS) {
+    for await (const batch of batchesOf(storage.list(kind.prefix), kind.atATime)) {
+      const ours = batch.filter(({ key }) => kind.isOurs(key))
+      const old = ours.filter(({ storedAt }) => storedAt <= before)
+      const keys = old.map(({ key }) => key)
+      const used = keys.length === 0 ? new Set() : await kind.usedAmong(db, keys)
+      for (const { key, storedAt } of old) {
+        if (used.has(key)) continue
+        if (remove) await storage.remove(key)
+        orphans += 1
+        process.stdout.write(`${remove ? 'removed' : 'orphan'} ${key}: stored ${storedAt.toISOString()}, in no row\n`)
+      }
+      objects += ours.length
+      // How many there are is not known before the end.
+      bar.setTotal(Math.max(expected, objects))
+      bar.update(objects, { faults: orphans })
     }
-    batch = []
-    // How many there are is not known before the end.
-    bar.setTotal(Math.max(expected, objects))
-    bar.update(objects, { faults: orphans })
   }
-  for await (const object of storage.list(PREFIX)) {
-    objects += 1
-    if (object.storedAt <= before) batch.push(object)
-    if (batch.length === OBJECTS_AT_A_TIME) await settle()
-  }
-  await settle()
   bar.stop()
   return { objects, orphans }
 }
 
-async function knownAmong(db: PrismaClient, keys: string[]): Promise<ReadonlySet<string>> {
-  if (keys.length === 0) return new Set()
-  const rows = await db.photoReview.findMany({
-    where: { OR: [{ imageKey: { in: keys } }, { thumbnailKey: { in: keys } }] },
-    select: { imageKey: true, thumbnailKey: true }
-  })
-  return new Set(rows.flatMap(({ imageKey, thumbnailKey }) => [imageKey, thumbnailKey]))
+async function* batchesOf(objects: AsyncIterable<StoredObject>, size: number): AsyncGenerator<StoredObject[]> {
+  let batch: StoredObject[] = []
+  for await (const object of objects) {
+    batch.push(object)
+    if (batch.length < size) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
 }

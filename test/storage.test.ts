@@ -1,4 +1,4 @@
-import crypto, { type BinaryLike, randomBytes } from 'node:crypto'
+import crypto, { type BinaryLike, randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { createServer } from 'node:net'
@@ -13,8 +13,9 @@ import { createLocalStorage } from '../src/storage/local.js'
 import storagePlugin, { openStorage, type StorageOptions } from '../src/storage/plugin.js'
 import { createS3Storage } from '../src/storage/s3.js'
 import type { ObjectStorage } from '../src/storage/storage.js'
-import { createApp, databaseUrl, newDiner, testConfig } from './helpers/app.js'
+import { createApp, type Diner, databaseUrl, newDiner, newMerchant, newMobile, testConfig } from './helpers/app.js'
 import { runScript } from './helpers/script.js'
+import { multipart, picture } from './helpers/upload.js'
 
 const JPEG = 'image/jpeg'
 const LONG = 'public, max-age=31536000, immutable'
@@ -388,7 +389,7 @@ test('npm run storage:sweep finds orphans either way, and removes objects only w
   const rows = Array.from({ length: 450 }, (_, index) => row(`sweep-${String(index).padStart(3, '0')}`))
   await app.db.photoReview.createMany({ data: rows })
   onTestFinished(async () => void (await app.db.photoReview.deleteMany({ where: { userId } })))
-  const old = new Date(Date.now() - 2 * 60 * 60 * 1000)
+  const old = new Date(Date.now() - 25 * 60 * 60 * 1000)
   const put = async (key: string, storedAt: Date) => {
     await storage.put(key, Buffer.from(key), JPEG)
     await utimes(path.join(files, key), storedAt, storedAt)
@@ -403,7 +404,7 @@ test('npm run storage:sweep finds orphans either way, and removes objects only w
   expect(good.stderr).toContain('450 rows, 900 objects.')
 
   await put('photos/2026/orphan.jpg', old)
-  await put('photos/2026/under-way.jpg', new Date())
+  await put('photos/2026/under-way.jpg', new Date(Date.now() - 23 * 60 * 60 * 1000))
   await put('elsewhere/not-ours.jpg', old)
   const dry = await runScript('storage-sweep', env)
   expect([dry.code, dry.stdout]).toEqual([
@@ -431,14 +432,97 @@ test('npm run storage:sweep finds orphans either way, and removes objects only w
   expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('npm run storage:sweep')])
 })
 
+/**
+ * Avatars and pictures of products as a diner, a merchant and time leave them in the storage, by their keys: those that
+ * a row shows, and those that none does.
+ */
+async function leavePictures(app: FastifyInstance) {
+  const [diner, merchant] = [await newDiner(app), await newMerchant(app)]
+  const bytes = await picture(60, 60)
+  const send = async (who: Diner, url: string, field: string): Promise<string> => {
+    const { payload, headers } = await multipart([[field, { bytes }]])
+    const { data } = (await who.send({ method: 'POST', url, payload, headers })).json()
+    return data.avatar_url ?? data.image_url
+  }
+  const avatar = () => send(diner, '/api/user/avatar', 'avatar')
+  const image = () => send(merchant, '/api/merchant/images', 'image')
+  const keyOf = (address: string) => address.slice(address.search(/(?:avatars|products)\//))
+  const product = async (address: string): Promise<string> => {
+    const body = { name: '酸梅汤', category: '饮品', exchange_points: 10, stock: 5, image: address }
+    return `/api/merchant/products/${(await merchant.post('/api/merchant/products', body)).json().data.id}`
+  }
+
+  const replaced = await avatar()
+  const shown = await avatar()
+  const [ordered, unordered, current, gone, borrowed, unused] = [
+    await image(),
+    await image(),
+    await image(),
+    await image(),
+    await image(),
+    await image()
+  ]
+  // No object's name has capitals: to the storage this is another one.
+  await product(current.replace(/[0-9a-f]{32}/, (name) => name.toUpperCase()))
+  const at = await product(ordered)
+  await diner.post('/api/exchange/submit', { product_id: Number(at.split('/').at(-1)) })
+  await merchant.put(at, { image: unordered })
+  await merchant.put(at, { image: current })
+  await merchant.delete(await product(gone))
+  // Its host is one of former times, and a CDN makes it small. More users have avatars elsewhere than a batch has.
+  const foreign = Array.from({ length: 1001 }, () => ({ mobile: newMobile(), avatar: 'https://example.com/a.webp' }))
+  await app.db.user.createMany({ data: foreign })
+  const last = await newDiner(app)
+  const small = `https://cdn.example.com/?src=${encodeURIComponent(`https://old.example.com/${keyOf(borrowed)}`)}&w=64`
+  expect((await last.put('/api/user/profile', { avatar: small })).statusCode).toBe(200)
+  return {
+    shown: [shown, ordered, current, gone, borrowed].map(keyOf).sort(),
+    forgotten: [replaced, unordered, unused].map(keyOf).sort()
+  }
+}
+
+const removedBy = ({ stdout }: { stdout: string }) =>
+  [...stdout.matchAll(/^removed (\S+): /gm)].map(([, key]) => key).sort()
+
+test('npm run storage:sweep removes avatars and pictures of products that nothing shows, and no other', async () => {
+  const dataDir = await newFolder()
+  const files = path.join(dataDir, 'files')
+  const app = await createApp({ config: { DATA_DIR: dataDir } })
+  const { storage } = app
+  const { shown, forgotten } = await leavePictures(app)
+  const env = { DATA_DIR: dataDir, DATABASE_URL: databaseUrl() }
+  const early = await runScript('storage-sweep', env, ['--delete'])
+  expect([early.code, early.stdout]).toEqual([0, ''])
+
+  // The rest of a put that was killed, and what the service never stored.
+  const rest = `avatars/2026/11/${randomUUID()}.tmp`
+  const others = ['products/2026/logo.webp', `products/2026/11/${'a'.repeat(32)}.jpg`]
+  for (const key of [rest, ...others]) await storage.put(key, Buffer.from('x'), JPEG)
+  const young = `products/2026/11/${'b'.repeat(32)}.webp`
+  await storage.put(young, Buffer.from('to be used soon'), JPEG)
+  const ago = (hours: number) => new Date(Date.now() - hours * 60 * 60 * 1000)
+  for (const file of await filesBelow(files)) await utimes(file, ago(25), ago(25))
+  await utimes(path.join(files, young), ago(23), ago(23))
+
+  const looked = await runScript('storage-sweep', env)
+  expect([looked.code, looked.stdout.match(/^orphan /gm)?.length]).toEqual([0, 4])
+  expect(await filesBelow(files)).toHaveLength(shown.length + forgotten.length + 4)
+  const swept = await runScript('storage-sweep', env, ['--delete'])
+  expect([swept.code, removedBy(swept)]).toEqual([0, [...forgotten, rest].sort()])
+  expect(await keysOf(storage, '')).toEqual([...shown, ...others, young].sort())
+  expect((await runScript('storage-sweep', env)).stderr).toContain('The storage agrees.')
+})
+
 test('npm run storage:sweep works on a bucket too', async () => {
   const { settings, stop } = await startS3()
   const storage = await createS3Storage(settings)
   await storage.put('photos/2026/orphan.jpg', Buffer.from('x'), JPEG)
+  const { shown, forgotten } = await leavePictures(await createApp({ storage }))
   const env = { DATA_DIR: await newFolder(), DATABASE_URL: databaseUrl(), STORAGE: 's3', ...settings }
+  expect((await runScript('storage-sweep', env, ['--delete'])).stdout).toBe('')
   const swept = await runScript('storage-sweep', env, ['--delete', '--older-than-minutes', '0'])
-  expect([swept.code, swept.stdout]).toEqual([0, expect.stringMatching(/^removed photos\/2026\/orphan\.jpg: .*\n$/)])
-  expect(await keysOf(storage, '')).toEqual([])
+  expect([swept.code, removedBy(swept)]).toEqual([0, [...forgotten, 'photos/2026/orphan.jpg'].sort()])
+  expect(await keysOf(storage, '')).toEqual(shown)
   await stop()
   const down = await runScript('storage-sweep', env)
   expect([down.code, down.stderr]).toEqual([1, expect.stringContaining('The storage cannot be used')])

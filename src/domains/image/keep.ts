@@ -4,7 +4,8 @@ import { refuse } from '../../shared/refusal.js'
 import { newKey } from './images.js'
 
 /**
- * Puts a picture into the storage.
+ * Puts a picture into the storage. What it replaces stays, since an order or a client may still show it: once no row
+ * does, `npm run storage:sweep` finds it, by a key such as `newKey` makes.
  * @param image WebP
  * @returns its address for this client
  * @throws Refusal STORAGE_UNAVAILABLE, and then nothing is kept
