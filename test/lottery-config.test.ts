@@ -12,6 +12,7 @@ import { standardRules } from '../src/domains/lottery/standard-wheel.js'
 import { rulesFrom, toSnapshot } from '../src/domains/lottery/versions.js'
 import type { BusEvent } from '../src/domains/realtime/bus.js'
 import { createApp, type Diner, newDiner, sql, until } from './helpers/app.js'
+import { holdLock, underWay } from './helpers/blocker.js'
 
 const standard = toSnapshot(standardRules(50))
 const URL = '/api/merchant/lottery-config'
@@ -193,6 +194,29 @@ describe('the wheel of the merchant', () => {
     await sql('DELETE FROM lottery_config')
     expect(await merchant.change({ cost_points: 70 })).toMatchObject({ version: version + 1, daily_limit: 50 })
     expect((await drawOn(app, await newDiner(app))).json().data.total_cost).toBe(70)
+  })
+
+  test('comes back with one of several changes made at once where its row of rules was deleted', async () => {
+    const { app, merchant, version } = await start()
+    const atOnce = async (bodies: object[]) => {
+      await sql('DELETE FROM lottery_config')
+      // None can be saved, and so none is over before all have looked.
+      const prize = await holdLock('SELECT prize_id FROM lottery_settings WHERE prize_id = 1 FOR UPDATE')
+      const replies = Promise.all(bodies.map((body) => merchant.put(body)))
+      await until(async () => (await underWay('%lottery_%')) === bodies.length)
+      await prize.release()
+      return replies
+    }
+    const named = await atOnce([90, 80, 70].map((cost_points) => ({ version, cost_points })))
+    expect(named.map(({ statusCode }) => statusCode).sort()).toEqual([200, 409, 409])
+    for (const reply of named.filter(({ statusCode }) => statusCode === 409)) {
+      expect(reply.json()).toMatchObject({ error: 'STATE_CONFLICT', details: { version: version + 1 } })
+    }
+    // Without a number each is made on top of the one before, and what changes nothing undoes none of them.
+    const unnamed = await atOnce([{ cost_points: 60 }, { daily_limit: 40 }, {}])
+    expect(unnamed.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200])
+    expect(await merchant.read()).toMatchObject({ version: version + 3, cost_points: 60, daily_limit: 40 })
+    expect((await drawOn(app, await newDiner(app))).json().data).toMatchObject({ rules_version: version + 3 })
   })
 })
 

@@ -56,7 +56,7 @@ export async function changeSettings(
   body: SettingsBody,
   now: Date
 ): Promise<ChangedSettings> {
-  const plan = planFor(await inForce(tx, await lockVersion(tx)), body)
+  const plan = planFor(await lockInForce(tx), body)
   const { from, to } = plan
   const isNew = snapshotOf(from.rules) !== snapshotOf(to)
   const tables = await rulesInTables(tx)
@@ -82,6 +82,17 @@ export async function changeSettings(
 /** The version that draws; where the row that names it is gone, the last there was. */
 async function inForce(db: Db, named: number | null): Promise<RulesVersion> {
   return readVersion(db, named ?? (await lastVersion(db)))
+}
+
+/**
+ * Locks what is in force against other changes. Where the row that names it is gone there is nothing of it to lock:
+ * the last version stands in for it, and whoever waited there may find the row back.
+ */
+async function lockInForce(tx: Tx): Promise<RulesVersion> {
+  const named = await lockVersion(tx)
+  if (named !== null) return readVersion(tx, named)
+  await tx.$queryRaw`SELECT version FROM lottery_rule_versions ORDER BY version DESC LIMIT 1 FOR UPDATE`
+  return inForce(tx, await lockVersion(tx))
 }
 
 async function versionInTables(db: Db): Promise<number | null> {
