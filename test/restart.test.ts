@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { serve } from '../src/serve.js'
 import { createApp, type Diner, databaseUrl, ledgerFaults, newDiner, sql, testConfig, until } from './helpers/app.js'
+import { underWay } from './helpers/blocker.js'
 import { type Instance, startBalancer, startInstance } from './helpers/cluster.js'
 import { startRedis, type TestRedis } from './helpers/redis.js'
 import type { Frame } from './helpers/socket.js'
@@ -239,12 +240,7 @@ test('a service that stops says so first, does what still comes in, and closes i
     method: 'POST',
     headers: { authorization: `Bearer ${diner.access}`, 'idempotency-key': key }
   })
-  await until(async () => {
-    const rows = await sql<{ n: bigint }>(
-      "SELECT COUNT(*) AS n FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'"
-    )
-    return Number(rows[0]?.n) > 0
-  })
+  await until(async () => (await underWay('%FOR UPDATE%')) > 0)
 
   const start = Date.now()
   const stopping = service.stop()
