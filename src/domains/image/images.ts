@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import PQueue from 'p-queue'
 import sharp, { type Sharp } from 'sharp'
+import type { ErrorName } from '../../shared/catalogue.js'
 import { refuse } from '../../shared/refusal.js'
 
 /** The largest photograph that is taken, in bytes. */
@@ -45,8 +46,8 @@ export interface Photo {
  * told from the bytes; of an animation the first frame is taken. The upload is decoded once.
  * @throws Refusal PHOTO_UNREADABLE
  */
-export async function processPhoto(upload: Buffer): Promise<Photo> {
-  try {
+export function processPhoto(upload: Buffer): Promise<Photo> {
+  return orRefuse('PHOTO_UNREADABLE', async () => {
     const image = await (await open(upload))
       .autoOrient()
       .resize({ ...BOX, fit: 'inside', withoutEnlargement: true })
@@ -58,9 +59,7 @@ export async function processPhoto(upload: Buffer): Promise<Photo> {
       .jpeg({ quality: QUALITY })
       .toBuffer()
     return { image, thumbnail, sha256: sha256(upload), phash: await differenceHash(thumbnail) }
-  } catch {
-    throw refuse('PHOTO_UNREADABLE')
-  }
+  })
 }
 
 export function sha256(bytes: Buffer): string {
@@ -84,31 +83,36 @@ async function differenceHash(image: Buffer): Promise<string> {
  * Makes of an upload what is shown beside a name: a square of 256 pixels, WebP, without metadata.
  * @throws Refusal AVATAR_UNREADABLE
  */
-export async function processAvatar(upload: Buffer): Promise<Buffer> {
-  try {
-    return await (await open(upload))
+export function processAvatar(upload: Buffer): Promise<Buffer> {
+  return orRefuse('AVATAR_UNREADABLE', async () =>
+    (await open(upload))
       .autoOrient()
       .resize({ width: AVATAR_SIDE, height: AVATAR_SIDE, fit: 'cover' })
       .webp({ quality: QUALITY })
       .toBuffer()
-  } catch {
-    throw refuse('AVATAR_UNREADABLE')
-  }
+  )
 }
 
 /**
  * Makes of an upload the picture of a product: upright, within a square of 1080 pixels, WebP, without metadata.
  * @throws Refusal IMAGE_UNREADABLE
  */
-export async function processProductImage(upload: Buffer): Promise<Buffer> {
-  try {
-    return await (await open(upload))
+export function processProductImage(upload: Buffer): Promise<Buffer> {
+  return orRefuse('IMAGE_UNREADABLE', async () =>
+    (await open(upload))
       .autoOrient()
       .resize({ width: PRODUCT_SIDE, height: PRODUCT_SIDE, fit: 'inside', withoutEnlargement: true })
       .webp({ quality: QUALITY })
       .toBuffer()
+  )
+}
+
+/** Whatever sharp cannot do with an upload is the fault of its bytes. @throws Refusal as `unreadable` names it */
+async function orRefuse<T>(unreadable: ErrorName, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
   } catch {
-    throw refuse('IMAGE_UNREADABLE')
+    throw refuse(unreadable)
   }
 }
 
