@@ -14,7 +14,8 @@ const FILE = /^(application|error)\.(\d{4}-\d{2}-\d{2})\.\d+\.log$/
 
 /**
  * Files such as `application.2026-11-22.1.log`: a new one each day, and after 20 MB. What is past its time is removed
- * now and each day; the package itself can only count files, not days.
+ * now and each day; the package itself can only count files, not days. Several processes may share the folder: each
+ * line is appended by one write, so that it stays whole, and each process counts its own 20 MB.
  */
 export async function openLogFiles(dir: string): Promise<StreamEntry[]> {
   await mkdir(dir, { recursive: true })

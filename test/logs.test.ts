@@ -8,6 +8,7 @@ import { removeOldLogs } from '../src/log-files.js'
 import { createLogger, logFiles } from '../src/logger.js'
 import { errorForLog, scrubbed, urlForLog } from '../src/shared/log-safety.js'
 import { createApp, newAdmin, newDiner, newMobile, testConfig, until } from './helpers/app.js'
+import { startNode } from './helpers/script.js'
 import { openSocket } from './helpers/socket.js'
 import { multipart, picture, storageWith, upload } from './helpers/upload.js'
 
@@ -222,6 +223,56 @@ test('with LOG_DIR there are daily files, for all and for errors alone; a new on
   for (let megabytes = 0; megabytes < 21; megabytes += 1 / 16) logger.info(line)
   await until(async () => (await names()).length === 3)
   expect((await names())[1]).toMatch(/^application\.\d{4}-\d\d-\d\d\.2\.log$/)
+})
+
+/** Logs 20,000 lines, some long, an error now and then, once the file `go` is there. */
+const WRITER = `
+  import { existsSync } from 'node:fs'
+  import { setTimeout } from 'node:timers/promises'
+  import { createLogger, logFiles } from './dist/src/logger.js'
+  const { LOG_DIR, WHO, GO } = process.env
+  const config = { LOG_DIR, LOG_LEVEL: 'info', NODE_ENV: 'production' }
+  const logger = createLogger(config, { write() {} }, await logFiles(config))
+  console.log('ready')
+  while (!existsSync(GO)) await setTimeout(5)
+  for (let n = 0; n < 20_000; n += 1) {
+    const line = { who: WHO, n, fill: WHO.repeat(n % 1000 === 0 ? 200_000 : n % 100 === 0 ? 20_000 : 900) }
+    if (n % 10 === 0) logger.error(line)
+    else logger.info(line)
+    if (n % 50 === 0) await setTimeout(0)
+  }`
+
+test('two processes share the files: no line is lost or torn, also where a new file begins', async () => {
+  const dir = await folder()
+  const LOG_DIR = path.join(dir, 'logs')
+  const GO = path.join(dir, 'go')
+  const writers = ['a', 'b'].map((WHO) => startNode(['--input-type=module', '-e', WRITER], { LOG_DIR, WHO, GO }))
+  await until(() => writers.every(({ stdout, code }) => stdout.includes('ready') || code !== null))
+  await writeFile(GO, '')
+  await until(() => writers.every(({ code }) => code !== null))
+  expect(writers.map(({ code, stderr }) => [code, stderr])).toEqual([
+    [0, ''],
+    [0, '']
+  ])
+
+  const names = (await readdir(LOG_DIR)).sort()
+  const written = async (name: string): Promise<string[]> =>
+    (await readFile(path.join(LOG_DIR, name), 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => {
+        const { who, n, fill } = JSON.parse(line)
+        expect(fill === who.repeat(fill.length)).toBe(true)
+        return `${who}${n}`
+      })
+  const lines = async (kind: string) => Promise.all(names.filter((name) => name.startsWith(kind)).map(written))
+  const application = await lines('application')
+  expect(application.length).toBeGreaterThan(1)
+  for (const who of ['a', 'b']) expect(application[0]).toContain(`${who}0`)
+  const expected = (step: number) =>
+    ['a', 'b'].flatMap((who) => Array.from({ length: 20_000 / step }, (_, n) => `${who}${n * step}`)).sort()
+  expect(application.flat().sort()).toEqual(expected(1))
+  expect((await lines('error')).flat().sort()).toEqual(expected(10))
 })
 
 test('application logs are kept 30 days, error logs 90, and other files for ever', async () => {
