@@ -3,4 +3,5 @@
 
 DELETE FROM `push_events`;
 
-ALTER TABLE `push_events` DROP COLUMN `type`;
+-- The sweep goes by `id`.
+ALTER TABLE `push_events` DROP COLUMN `type`, DROP INDEX `push_events_created_at_idx`;

@@ -145,13 +145,22 @@ export async function newestIds(db: Db, userIds: readonly number[]): Promise<Map
   return new Map(rows.map((row) => [row.user_id, lastOf(Number(row.newest))]))
 }
 
-/** Removes what is older than a day, some rows at a time so that nobody waits for it. */
+/**
+ * Removes what is older than a day, some rows at a time so that nobody waits for it. Ids rise with time but for the
+ * moments between two transactions, so it goes from the oldest on until one is not old: an index for this alone would
+ * be one more to write for each draw.
+ */
 export async function sweepEvents(db: Db, now: Date): Promise<void> {
-  let swept: number
-  do {
-    swept = await db.$executeRaw`
-      DELETE FROM push_events WHERE created_at < ${sqlTime(dayBefore(now))} ORDER BY created_at LIMIT ${SWEEP_ROWS}`
-  } while (swept === SWEEP_ROWS)
+  for (;;) {
+    const oldest = await db.$queryRaw<{ id: bigint | number; is_old: bigint | number }[]>`
+      SELECT id, created_at < ${sqlTime(dayBefore(now))} AS is_old FROM push_events ORDER BY id LIMIT ${SWEEP_ROWS}`
+    const young = oldest.findIndex((row) => Number(row.is_old) === 0)
+    const last = oldest.at(young === -1 ? -1 : young - 1)
+    if (young === 0 || last === undefined) return
+    // By their ids: another instance may have swept them meanwhile, and the next in line are not known to be old.
+    await db.$executeRaw`DELETE FROM push_events WHERE id <= ${last.id}`
+    if (young > 0) return
+  }
 }
 
 const dayBefore = (now: Date) => new Date(now.getTime() - DAY_MS)
