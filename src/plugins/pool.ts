@@ -28,6 +28,8 @@ export interface FastPoolOptions {
   readonly onQuery?: (sql: string) => void
 }
 
+/** What {@link FastPoolOptions.onQuery} sees of a statement; the driver's own limit would cut most of them off. */
+const SHOWN_CHARACTERS = 16_384
 /** How long to wait for a connection: a mini-program gives up after ten seconds. */
 export const ACQUIRE_MS = 8000
 const RETRY_AFTER_SECONDS = 1
@@ -122,7 +124,7 @@ function poolConfig({ url, size, sessionSql, onQuery }: FastPoolOptions): mariad
     acquireTimeout: ACQUIRE_MS,
     connectTimeout: 5000,
     initSql: [...SESSION_SQL, ...sessionSql],
-    ...(onQuery === undefined ? {} : { logger: { query: onQuery } })
+    ...(onQuery === undefined ? {} : { logger: { query: onQuery }, debugLen: SHOWN_CHARACTERS })
   }
 }
 
