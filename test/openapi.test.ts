@@ -1,8 +1,11 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
+import type { FastifyInstance, InjectOptions } from 'fastify'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { buildApp } from '../src/app.js'
 import { catalogue } from '../src/shared/catalogue.js'
+import { Failure } from '../src/shared/schemas.js'
 import { createApp, testConfig } from './helpers/app.js'
 
 /** The routes of the contract that are built; each later part of the product adds its own. */
@@ -196,6 +199,69 @@ describe('the OpenAPI document', () => {
       'POST /api/auth/send-code',
       'POST /api/auth/wechat-login'
     ])
+  })
+})
+
+/** The routes that answer with other things than JSON, or describe the others. */
+const NOT_JSON = /^(?:OPTIONS \*|GET \/(?:api\/docs(?:\/.*)?|files\/\*|ws|metrics))$/
+
+describe('answers are written by compiled serialisers', () => {
+  test('each status that a route lists, a success among them, on every route there is', async () => {
+    const listed = new Map<string, string[]>()
+    const compiled = new Map<string, string[]>()
+    const nameOf = (method: string, url = '') => `${method.replace(/HEAD,?/, '') || 'GET'} ${url}`
+    // Told of each application as it is made, so that no route comes before this.
+    const watch = (message: unknown) => {
+      const { fastify } = message as { fastify: FastifyInstance }
+      fastify.addHook('onRoute', ({ method, url, schema }) => {
+        listed.set(nameOf(String(method), url), Object.keys(schema?.response ?? {}))
+      })
+      fastify.addHook('onRequest', async ({ method, routeOptions }, reply) => {
+        const name = nameOf(method, routeOptions.url)
+        const isCompiled = (status: string) => typeof reply.getSerializationFunction(status) === 'function'
+        compiled.set(name, listed.get(name)?.filter(isCompiled) ?? [])
+      })
+    }
+    subscribe('fastify.initialization', watch)
+    const app = await createApp().finally(() => unsubscribe('fastify.initialization', watch))
+    const json = [...listed].filter(([name]) => !NOT_JSON.test(name))
+    expect(json.length).toBeGreaterThanOrEqual(ROUTES.length - 2)
+    for (const [name, statuses] of json) {
+      expect([name, statuses.filter((status) => /^2..$/.test(status))]).toEqual([name, ['200']])
+      const [method, url = ''] = name.split(' ')
+      await app.inject({ method: method as 'GET', url: url.replace(/:\w+/g, '1') })
+      expect([name, compiled.get(name)]).toEqual([name, statuses])
+    }
+  })
+
+  test('each failure, of a status that its route does not list, of no route, and told to WeChat', async () => {
+    const app = await createApp()
+    // What is none of the schema's is what JSON.stringify would show.
+    app.failureProfiles.push(({ status, body }) => ({ status, body: { ...body, not_in_the_schema: true } }))
+    const json = { 'content-type': 'application/json' }
+    const failing: [string, InjectOptions][] = [
+      ['TOKEN_MISSING', { url: '/api/user/info' }],
+      ['TOKEN_MISSING', { url: '/api/user/info', headers: { referer: 'https://servicewechat.com/wx/1/page.html' } }],
+      ['NOT_FOUND', { url: '/api/nothing' }],
+      ['BODY_MALFORMED', { url: '/api/%zz' }],
+      ['BODY_MALFORMED', { method: 'POST', url: '/api/auth/login', headers: json, payload: '{' }],
+      [
+        'MEDIA_TYPE_UNSUPPORTED',
+        { method: 'POST', url: '/api/auth/login', headers: { 'content-type': 'text/plain' }, payload: 'x' }
+      ],
+      [
+        'BODY_TOO_LARGE',
+        { method: 'POST', url: '/api/auth/login', headers: json, payload: `"${'x'.repeat(11_000_000)}"` }
+      ]
+    ]
+    for (const [error, request] of failing) {
+      const body = (await app.inject(request)).json()
+      expect(body.error).toBe(error)
+      expect([error, Object.keys(body).filter((field) => !Object.hasOwn(Failure.properties, field))]).toEqual([
+        error,
+        []
+      ])
+    }
   })
 })
 

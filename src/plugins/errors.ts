@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { ErrorName } from '../shared/catalogue.js'
 import { isUnavailable } from '../shared/database-errors.js'
 import { type FailureBody, failureBody, Refusal, refuse } from '../shared/refusal.js'
+import { Failure } from '../shared/schemas.js'
 
 /** Fastify's own faults by their status; whatever is not here is ours. */
 const BY_STATUS: Readonly<Record<number, ErrorName>> = {
@@ -69,8 +70,11 @@ export function sendRefusal(refusal: Refusal, request: FastifyRequest, reply: Fa
     status,
     body: failureBody(refusal, request.id)
   })
-  // Under another status than its own it does not pass that one's schema, which would make a success of it.
-  if (answer.status !== status) reply.type('application/json; charset=utf-8').serializer(JSON.stringify)
+  // Under another status than its own it does not pass that one's schema, which would make a success of it; and what
+  // no route lists, such as that there is no such route, has none.
+  if (answer.status !== status || reply.getSerializationFunction(String(status)) === undefined) {
+    reply.type('application/json; charset=utf-8').serializer(reply.compileSerializationSchema(Failure))
+  }
   return reply.code(answer.status).send(answer.body)
 }
 
