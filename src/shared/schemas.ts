@@ -28,12 +28,20 @@ export const ExportFormat = StringEnum(['json', 'csv'], {
   description: 'csv: all that fits the filters, as a file; paging is ignored'
 })
 
-/** `page` and `limit` of a list, with the names mini-programs use for the latter. */
+/** Where the next page starts. Unlike `page`, it neither repeats nor skips a row when others are added. */
+const Cursor = Type.String({
+  maxLength: 300,
+  description: '`next_cursor` of the page before; `page` is then ignored. Rows added meanwhile shift nothing'
+})
+export const NextCursor = Nullable(Type.String({ description: 'for the next page; null on the last' }))
+
+/** `page` or `cursor`, and `limit` of a list, with the names mini-programs use for the latter. */
 export const PageQuery = Type.Object({
   page: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1 }),
   limit: Type.Optional(Type.Integer({ minimum: 1, description: 'default 20; more than 50 is taken as 50' })),
   page_size: Type.Optional(Type.Integer({ minimum: 1, description: 'alias of limit' })),
-  pageSize: Type.Optional(Type.Integer({ minimum: 1, description: 'alias of limit' }))
+  pageSize: Type.Optional(Type.Integer({ minimum: 1, description: 'alias of limit' })),
+  cursor: Type.Optional(Cursor)
 })
 export type PageQuery = Static<typeof PageQuery>
 

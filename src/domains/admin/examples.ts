@@ -21,10 +21,10 @@ const pending: Application = {
 }
 const approved: Application = { ...pending, status: 'approved', decided_at: at }
 const rejected: Application = { ...pending, status: 'rejected', decided_at: at, reject_reason: '营业执照看不清' }
-const applications: Static<typeof Applications> = { applications: [pending], pagination }
+const applications: Static<typeof Applications> = { applications: [pending], pagination, next_cursor: null }
 
 const banned = { ...user.info, status: 'banned' as const }
-const users: Static<typeof Users> = { users: [user.info], pagination }
+const users: Static<typeof Users> = { users: [user.info], pagination, next_cursor: null }
 const points: PointsChange = { user_id: 1, change: 200, total_points: 1100 }
 
 const auditLogs: Static<typeof AuditLogs> = {
@@ -43,7 +43,8 @@ const auditLogs: Static<typeof AuditLogs> = {
       created_at: at
     }
   ],
-  pagination
+  pagination,
+  next_cursor: null
 }
 
 const loginLogs: Static<typeof LoginLogs> = {
@@ -60,7 +61,8 @@ const loginLogs: Static<typeof LoginLogs> = {
       created_at: at
     }
   ],
-  pagination
+  pagination,
+  next_cursor: null
 }
 
 const ledger: Static<typeof Ledger> = {
@@ -77,7 +79,8 @@ const ledger: Static<typeof Ledger> = {
       created_at: at
     }
   ],
-  pagination
+  pagination,
+  next_cursor: null
 }
 
 /** What the documentation shows of each answer. */

@@ -4,6 +4,7 @@ import {
   Day,
   ExportFormat,
   Id,
+  NextCursor,
   Nullable,
   PageQuery,
   Pagination,
@@ -38,7 +39,11 @@ export const Application = Type.Composite([
 ])
 export type Application = Static<typeof Application>
 
-export const Applications = Type.Object({ applications: Type.Array(Application), pagination: Pagination })
+export const Applications = Type.Object({
+  applications: Type.Array(Application),
+  pagination: Pagination,
+  next_cursor: NextCursor
+})
 
 export const UsersQuery = Type.Composite([
   PageQuery,
@@ -52,7 +57,7 @@ export const UsersQuery = Type.Composite([
 ])
 export type UsersQuery = Static<typeof UsersQuery>
 
-export const Users = Type.Object({ users: Type.Array(UserInfo), pagination: Pagination })
+export const Users = Type.Object({ users: Type.Array(UserInfo), pagination: Pagination, next_cursor: NextCursor })
 
 export const PointsBody = Type.Object(
   {
@@ -99,7 +104,7 @@ export const AuditLog = Type.Object({
 })
 export type AuditLog = Static<typeof AuditLog>
 
-export const AuditLogs = Type.Object({ logs: Type.Array(AuditLog), pagination: Pagination })
+export const AuditLogs = Type.Object({ logs: Type.Array(AuditLog), pagination: Pagination, next_cursor: NextCursor })
 
 export const LoginMethod = StringEnum(['sms', 'wechat', 'admin'])
 
@@ -126,7 +131,7 @@ export const LoginLog = Type.Object({
 })
 export type LoginLog = Static<typeof LoginLog>
 
-export const LoginLogs = Type.Object({ logs: Type.Array(LoginLog), pagination: Pagination })
+export const LoginLogs = Type.Object({ logs: Type.Array(LoginLog), pagination: Pagination, next_cursor: NextCursor })
 
 export const LedgerQuery = Type.Composite([
   PageQuery,
@@ -137,4 +142,8 @@ export type LedgerQuery = Static<typeof LedgerQuery>
 export const LedgerRecord = Type.Composite([Type.Object({ user_id: Id }), PointsRecord])
 export type LedgerRecord = Static<typeof LedgerRecord>
 
-export const Ledger = Type.Object({ records: Type.Array(LedgerRecord), pagination: Pagination })
+export const Ledger = Type.Object({
+  records: Type.Array(LedgerRecord),
+  pagination: Pagination,
+  next_cursor: NextCursor
+})

@@ -1,7 +1,7 @@
 import type { Prisma } from '../../generated/prisma/client.js'
 import { CSV_PAGE, pagesOf } from '../../shared/csv.js'
+import { pageFrom, type Sort } from '../../shared/keyset.js'
 import { refuse } from '../../shared/refusal.js'
-import { pageOf, pagination } from '../../shared/schemas.js'
 import { likeLiteral } from '../../shared/sql.js'
 import { dayRange } from '../../shared/time.js'
 import type { Db, Tx } from '../../shared/tx.js'
@@ -14,7 +14,7 @@ import type { Outbox } from '../realtime/bus.js'
 import { pointsUpdate } from '../realtime/events.js'
 import { openAccount, post } from '../user/ledger.js'
 import { PERSON_COLUMNS, toPerson, toUserInfo, type UserInfo } from '../user/schemas.js'
-import { toPointsRecord } from '../user/service.js'
+import { NEWEST_POINTS, toPointsRecord } from '../user/service.js'
 import type {
   Application,
   ApplicationsQuery,
@@ -31,11 +31,22 @@ import type {
 /** Where a balance's column ends. */
 const MAX_BALANCE = 2_147_483_647
 
+const NEWEST_APPLICATIONS = { direction: 'desc', columns: { applicationId: 'int' } } as const satisfies Sort
+const NEWEST_USERS = { direction: 'desc', columns: { userId: 'int' } } as const satisfies Sort
+const NEWEST_LOGS = { direction: 'desc', columns: { id: 'bigint' } } as const satisfies Sort
+
 /** The filters that were given. */
 function given<T extends object>(filters: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
   const entries = Object.entries(filters).filter(([, value]) => value !== undefined)
   return Object.fromEntries(entries) as { [Name in keyof T]?: Exclude<T[Name], undefined> }
 }
+
+/**
+ * Equal to a value that most rows may have. Looked up by `=`, MariaDB walks its index from the newest row on, past all
+ * that lies before a cursor; by a list it reads from the cursor on.
+ * @param none a value that no row has
+ */
+const isCommon = <T>(value: T, none: T) => ({ in: [value, none] })
 
 const withApplicant = { user: { select: PERSON_COLUMNS } } as const
 type ApplicationRow = Prisma.MerchantApplicationGetPayload<{ include: typeof withApplicant }>
@@ -46,19 +57,12 @@ function toApplication(row: ApplicationRow, vault: Vault): Application {
 
 /** Who asked to be a merchant, newest first. */
 export async function listApplications(db: Db, vault: Vault, query: ApplicationsQuery) {
-  const page = pageOf(query)
   const where: Prisma.MerchantApplicationWhereInput = given({ status: query.status })
-  const [rows, total] = await Promise.all([
-    db.merchantApplication.findMany({
-      where,
-      include: withApplicant,
-      orderBy: { applicationId: 'desc' },
-      skip: page.skip,
-      take: page.limit
-    }),
-    db.merchantApplication.count({ where })
-  ])
-  return { applications: rows.map((row) => toApplication(row, vault)), pagination: pagination(page, total) }
+  const { rows, ...rest } = await pageFrom(query, NEWEST_APPLICATIONS, where, {
+    read: (part) => db.merchantApplication.findMany({ ...part, include: withApplicant }),
+    count: (all) => db.merchantApplication.count({ where: all })
+  })
+  return { applications: rows.map((row) => toApplication(row, vault)), ...rest }
 }
 
 /** What is done, by whom, and by which clock; it is read once the rows are locked. */
@@ -136,17 +140,18 @@ function searchFor(text: string): Prisma.UserWhereInput[] {
 
 /** The users there are, newest first. */
 export async function listUsers(db: Db, query: UsersQuery) {
-  const page = pageOf(query)
   const where: Prisma.UserWhereInput = {
     deletedAt: null,
-    ...given({ status: query.status, isMerchant: query.is_merchant }),
+    ...given({ status: query.status }),
+    // As `=` it would be looked up, and read past all that lies before a cursor: most users are no merchants.
+    ...(query.is_merchant === undefined ? {} : { isMerchant: { not: !query.is_merchant } }),
     ...(query.search === undefined ? {} : { OR: searchFor(query.search) })
   }
-  const [rows, total] = await Promise.all([
-    db.user.findMany({ where, orderBy: { userId: 'desc' }, skip: page.skip, take: page.limit }),
-    db.user.count({ where })
-  ])
-  return { users: rows.map(toUserInfo), pagination: pagination(page, total) }
+  const { rows, ...rest } = await pageFrom(query, NEWEST_USERS, where, {
+    read: (part) => db.user.findMany(part),
+    count: (all) => db.user.count({ where: all })
+  })
+  return { users: rows.map(toUserInfo), ...rest }
 }
 
 /**
@@ -230,7 +235,9 @@ export async function changePoints(
 function auditWhere(query: AuditLogsQuery, timeZone: string): Prisma.AuditLogWhereInput {
   const { actor_id: actorId, action, target_type: targetType, target_id: targetId, from, to } = query
   return {
-    ...given({ actorId, action, targetType, targetId }),
+    ...given({ targetType, targetId }),
+    ...(actorId === undefined ? {} : { actorId: isCommon(actorId, 0) }),
+    ...(action === undefined ? {} : { action: isCommon(action, '') }),
     createdAt: dayRange(from, to, timeZone)
   }
 }
@@ -253,13 +260,12 @@ function toAuditLog(row: Prisma.AuditLogGetPayload<object>): AuditLog {
 
 /** What was done by right of office, newest first. */
 export async function listAuditLogs(db: Db, query: AuditLogsQuery, timeZone: string) {
-  const page = pageOf(query)
   const where = auditWhere(query, timeZone)
-  const [rows, total] = await Promise.all([
-    db.auditLog.findMany({ where, orderBy: { id: 'desc' }, skip: page.skip, take: page.limit }),
-    db.auditLog.count({ where })
-  ])
-  return { logs: rows.map(toAuditLog), pagination: pagination(page, total) }
+  const { rows, ...rest } = await pageFrom(query, NEWEST_LOGS, where, {
+    read: (part) => db.auditLog.findMany(part),
+    count: (all) => db.auditLog.count({ where: all })
+  })
+  return { logs: rows.map(toAuditLog), ...rest }
 }
 
 /** The same, all of it, page by page. */
@@ -277,13 +283,12 @@ export function auditLogPages(db: Db, query: AuditLogsQuery, timeZone: string) {
 
 /** Who logged in, or tried to, newest first. */
 export async function listLoginLogs(db: Db, query: LoginLogsQuery) {
-  const page = pageOf(query)
   const { user_id: userId, method, success } = query
   const where: Prisma.LoginLogWhereInput = given({ userId, method, success })
-  const [rows, total] = await Promise.all([
-    db.loginLog.findMany({ where, orderBy: { id: 'desc' }, skip: page.skip, take: page.limit }),
-    db.loginLog.count({ where })
-  ])
+  const { rows, ...rest } = await pageFrom(query, NEWEST_LOGS, where, {
+    read: (part) => db.loginLog.findMany(part),
+    count: (all) => db.loginLog.count({ where: all })
+  })
   const logs = rows.map(
     (row): LoginLog => ({
       id: Number(row.id),
@@ -297,7 +302,7 @@ export async function listLoginLogs(db: Db, query: LoginLogsQuery) {
       created_at: row.createdAt
     })
   )
-  return { logs, pagination: pagination(page, total) }
+  return { logs, ...rest }
 }
 
 function toLedgerRecord(row: Prisma.PointsRecordGetPayload<object>): LedgerRecord {
@@ -306,13 +311,12 @@ function toLedgerRecord(row: Prisma.PointsRecordGetPayload<object>): LedgerRecor
 
 /** The ledger of all users, or of one, newest first. */
 export async function listLedger(db: Db, query: LedgerQuery) {
-  const page = pageOf(query)
   const where: Prisma.PointsRecordWhereInput = given({ userId: query.user_id })
-  const [rows, total] = await Promise.all([
-    db.pointsRecord.findMany({ where, orderBy: { id: 'desc' }, skip: page.skip, take: page.limit }),
-    db.pointsRecord.count({ where })
-  ])
-  return { records: rows.map(toLedgerRecord), pagination: pagination(page, total) }
+  const { rows, ...rest } = await pageFrom(query, NEWEST_POINTS, where, {
+    read: (part) => db.pointsRecord.findMany(part),
+    count: (all) => db.pointsRecord.count({ where: all })
+  })
+  return { records: rows.map(toLedgerRecord), ...rest }
 }
 
 /** The same, all of it, page by page. */

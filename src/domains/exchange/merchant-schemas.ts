@@ -1,17 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Count, DateTime, Day, Id, PageQuery, Pagination, StringEnum } from '../../shared/schemas.js'
+import { Count, DateTime, Day, Id, NextCursor, PageQuery, Pagination, StringEnum } from '../../shared/schemas.js'
 import { Person } from '../user/schemas.js'
-import {
-  Cursor,
-  MAX_EXCHANGE_POINTS,
-  MAX_STOCK,
-  NextCursor,
-  Order,
-  OrderStatus,
-  Product,
-  ProductState,
-  ProductsQuery
-} from './schemas.js'
+import { MAX_EXCHANGE_POINTS, MAX_STOCK, Order, OrderStatus, Product, ProductState, ProductsQuery } from './schemas.js'
 
 /** A line of text with something in it, and nothing that controls, hides or turns it. */
 const Line = (maxLength: number) =>
@@ -108,8 +98,7 @@ export const MerchantOrdersQuery = Type.Composite([
     user_id: Type.Optional(Id),
     order_no: Type.Optional(Type.String({ maxLength: 32 })),
     from: Type.Optional(Day),
-    to: Type.Optional(Day),
-    cursor: Type.Optional(Cursor)
+    to: Type.Optional(Day)
   })
 ])
 export type MerchantOrdersQuery = Static<typeof MerchantOrdersQuery>

@@ -1,8 +1,7 @@
-import { type Static, Type } from '@sinclair/typebox'
 import type { Prisma } from '../../generated/prisma/client.js'
-import { decodeCursor, encodeCursor } from '../../shared/cursor.js'
+import { pageFrom, type Sort } from '../../shared/keyset.js'
 import { refuse } from '../../shared/refusal.js'
-import { pageOf, pagination } from '../../shared/schemas.js'
+import type { PageQuery } from '../../shared/schemas.js'
 import type { Db, Tx } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
 import { type Actor, recordAct } from '../audit/service.js'
@@ -14,7 +13,7 @@ import type { Cancelled, DeliveryInfo, ExchangeStatistics, Order, OrdersQuery, S
 
 const VOUCHER = { select: { codeEnc: true } } as const
 export type OrderRow = Prisma.ExchangeOrderGetPayload<object>
-const Place = Type.Object({ id: Type.Integer() })
+const NEWEST = { direction: 'desc', columns: { orderId: 'bigint' } } as const satisfies Sort
 
 /** Delivery data of an order; unmasked only for the merchant who has it to ship (contract section 2). */
 export function deliveryOf(vault: Vault, row: OrderRow, show: 'masked' | 'open'): ShownDelivery | null {
@@ -49,34 +48,17 @@ export function toOrder(row: OrderRow, code: string | null, delivery: ShownDeliv
   }
 }
 
-/** A page of orders, newest first: by `page`, or from where the last one ended, by `cursor`. */
+/** A page of orders, newest first. */
 export async function pageOfOrders<T extends Prisma.ExchangeOrderInclude>(
   db: Db,
-  query: Pick<OrdersQuery, 'page' | 'limit' | 'page_size' | 'pageSize' | 'cursor'>,
+  query: PageQuery,
   where: Prisma.ExchangeOrderWhereInput,
   include: T
 ) {
-  const page = pageOf(query)
-  const after: Static<typeof Place> | undefined =
-    query.cursor === undefined ? undefined : decodeCursor(Place, query.cursor)
-  const [rows, total] = await Promise.all([
-    db.exchangeOrder.findMany({
-      where: after === undefined ? where : { AND: [where, { orderId: { lt: after.id } }] },
-      include,
-      orderBy: { orderId: 'desc' },
-      skip: after === undefined ? page.skip : 0,
-      take: page.limit + 1
-    }),
-    db.exchangeOrder.count({ where })
-  ])
-  const shown = rows.slice(0, page.limit)
-  const last = shown.at(-1)
-  const more = rows.length > page.limit && last !== undefined
-  return {
-    rows: shown,
-    pagination: pagination(page, total),
-    next_cursor: more ? encodeCursor({ id: Number(last.orderId) }) : null
-  }
+  return pageFrom(query, NEWEST, where, {
+    read: (part) => db.exchangeOrder.findMany({ ...part, include }),
+    count: (all) => db.exchangeOrder.count({ where: all })
+  })
 }
 
 /** A diner's orders, newest first, with the codes in clear. */

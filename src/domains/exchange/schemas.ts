@@ -3,6 +3,7 @@ import {
   Count,
   DateTime,
   Id,
+  NextCursor,
   Nullable,
   PageQuery,
   Pagination,
@@ -43,13 +44,6 @@ export const ProductParams = Type.Object({ id: Id })
 export const OrderId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 export const OrderParams = Type.Object({ id: OrderId })
 
-/** Where the next page starts. Unlike `page`, it neither repeats nor skips a row when others are added. */
-export const Cursor = Type.String({
-  maxLength: 300,
-  description: '`next_cursor` of the page before; `page` is then ignored. Rows added meanwhile shift nothing'
-})
-export const NextCursor = Nullable(Type.String({ description: 'for the next page; null on the last' }))
-
 export const ProductsQuery = Type.Composite([
   PageQuery,
   Type.Object({
@@ -63,8 +57,7 @@ export const ProductsQuery = Type.Composite([
         description: 'most sold, fewest points, most stock, newest first; unset: as the merchant ordered them'
       })
     ),
-    order: Type.Optional(StringEnum(['asc', 'desc'], { description: 'turns the sort' })),
-    cursor: Type.Optional(Cursor)
+    order: Type.Optional(StringEnum(['asc', 'desc'], { description: 'turns the sort' }))
   })
 ])
 export type ProductsQuery = Static<typeof ProductsQuery>
@@ -150,10 +143,7 @@ export const Order = Type.Object({
 })
 export type Order = Static<typeof Order>
 
-export const OrdersQuery = Type.Composite([
-  PageQuery,
-  Type.Object({ status: Type.Optional(OrderStatus), cursor: Type.Optional(Cursor) })
-])
+export const OrdersQuery = Type.Composite([PageQuery, Type.Object({ status: Type.Optional(OrderStatus) })])
 export type OrdersQuery = Static<typeof OrdersQuery>
 
 export const Orders = Type.Object({ orders: Type.Array(Order), pagination: Pagination, next_cursor: NextCursor })

@@ -1,8 +1,6 @@
-import { type Static, Type } from '@sinclair/typebox'
 import type { Prisma } from '../../generated/prisma/client.js'
-import { decodeCursor, encodeCursor } from '../../shared/cursor.js'
+import { pageFrom, type Sort } from '../../shared/keyset.js'
 import { refuse } from '../../shared/refusal.js'
-import { pageOf, pagination } from '../../shared/schemas.js'
 import { likeLiteral } from '../../shared/sql.js'
 import type { Db } from '../../shared/tx.js'
 import { productState } from './rules.js'
@@ -40,12 +38,11 @@ const SORTS = {
   shelf: ['sortOrder', 'asc']
 } as const
 
-const Place = Type.Object({
-  sort: Type.String(),
-  direction: Type.String(),
-  value: Type.Integer(),
-  id: Type.Integer()
-})
+/** A sort as asked for; products of the same value by their ids. */
+function sortOf({ sort, order }: ProductsQuery): Sort<'commodityId'> {
+  const [column, usual] = SORTS[sort ?? 'shelf']
+  return { direction: order ?? usual, columns: { [column]: 'int' as const, commodityId: 'int' } }
+}
 
 /** The filters that a list of products knows, whoever asks. */
 export function productFilter(query: ProductsQuery): Prisma.CommodityWhereInput {
@@ -62,48 +59,13 @@ export function productFilter(query: ProductsQuery): Prisma.CommodityWhereInput 
   }
 }
 
-/**
- * A page of products. By `page`, as clients are used to, or by `cursor`: then from where the last page ended, whatever
- * was added before it meanwhile.
- * @throws Refusal VALIDATION_FAILED for a cursor of another list
- */
+/** A page of products, sorted as the query says. */
 export async function pageOfProducts(db: Db, query: ProductsQuery, where: Prisma.CommodityWhereInput) {
-  const page = pageOf(query)
-  const sort = query.sort ?? 'shelf'
-  const [column, usual] = SORTS[sort]
-  const direction = query.order ?? usual
-  const after = query.cursor === undefined ? undefined : placeOf(query.cursor, sort, direction)
-  const [rows, total] = await Promise.all([
-    db.commodity.findMany({
-      where: after === undefined ? where : { AND: [where, beyond(column, direction, after)] },
-      orderBy: [{ [column]: direction }, { commodityId: direction }],
-      skip: after === undefined ? page.skip : 0,
-      take: page.limit + 1
-    }),
-    db.commodity.count({ where })
-  ])
-  const shown = rows.slice(0, page.limit)
-  const last = shown.at(-1)
-  const more = rows.length > page.limit && last !== undefined
-  const nextCursor = more ? encodeCursor({ sort, direction, value: last[column], id: last.commodityId }) : null
-  return { rows: shown, pagination: pagination(page, total), total, has_more: more, next_cursor: nextCursor }
-}
-
-function placeOf(cursor: string, sort: string, direction: string): Static<typeof Place> {
-  const place = decodeCursor(Place, cursor)
-  if (place.sort !== sort || place.direction !== direction) {
-    throw refuse('VALIDATION_FAILED', [{ field: 'cursor', message: 'is of another sort' }])
-  }
-  return place
-}
-
-function beyond(
-  column: (typeof SORTS)[keyof typeof SORTS][0],
-  direction: 'asc' | 'desc',
-  { value, id }: Static<typeof Place>
-): Prisma.CommodityWhereInput {
-  const past = (edge: number) => (direction === 'asc' ? { gt: edge } : { lt: edge })
-  return { OR: [{ [column]: past(value) }, { [column]: value, commodityId: past(id) }] }
+  const { rows, ...rest } = await pageFrom(query, sortOf(query), where, {
+    read: (part) => db.commodity.findMany(part),
+    count: (all) => db.commodity.count({ where: all })
+  })
+  return { rows, ...rest, total: rest.pagination.total, has_more: rest.next_cursor !== null }
 }
 
 /** What the shop shows, filtered and sorted. */

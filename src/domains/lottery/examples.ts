@@ -98,7 +98,8 @@ const records: Static<typeof Records> = {
       created_at: drawnAt
     }
   ],
-  pagination: { total: 1, page: 1, limit: 20, total_pages: 1 }
+  pagination: { total: 1, page: 1, limit: 20, total_pages: 1 },
+  next_cursor: null
 }
 
 const none = { count: 0, cost: 0 }

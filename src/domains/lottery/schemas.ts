@@ -3,6 +3,7 @@ import {
   Count,
   DateTime,
   Id,
+  NextCursor,
   Nullable,
   PageQuery,
   Pagination,
@@ -151,7 +152,11 @@ export const LotteryRecord = Type.Object({
 })
 export type LotteryRecord = Static<typeof LotteryRecord>
 
-export const Records = Type.Object({ records: Type.Array(LotteryRecord), pagination: Pagination })
+export const Records = Type.Object({
+  records: Type.Array(LotteryRecord),
+  pagination: Pagination,
+  next_cursor: NextCursor
+})
 
 const TypeStats = Type.Object({ count: Count, cost: Points })
 

@@ -1,5 +1,5 @@
 import type { Prisma } from '../../generated/prisma/client.js'
-import { pageOf, pagination } from '../../shared/schemas.js'
+import { pageFrom, type Sort } from '../../shared/keyset.js'
 import { businessDay, dateColumn, rate } from '../../shared/time.js'
 import type { Db } from '../../shared/tx.js'
 import { pityStatus } from './draw.js'
@@ -74,25 +74,20 @@ export async function readPityStatus(db: Db, ruleBook: RuleBook, userId: number)
   return toPityStatus(rules, await db.lotteryPity.findUnique({ where: { userId } }))
 }
 
+/** Ids are UUIDs of version 7: they rise with time. */
+const NEWEST = { direction: 'desc', columns: { recordId: 'text' } } as const satisfies Sort
+
 /** A diner's results, newest first. */
 export async function listRecords(db: Db, userId: number, query: RecordsQuery) {
-  const page = pageOf(query)
   const where: Prisma.LotteryRecordWhereInput = {
     userId,
     ...(query.draw_type === undefined ? {} : { drawType: query.draw_type }),
     ...(query.prize_type === undefined ? {} : { prizeType: query.prize_type })
   }
-  const [rows, total] = await Promise.all([
-    db.lotteryRecord.findMany({
-      where,
-      include: { voucher: { select: { status: true } } },
-      // Ids are UUIDs of version 7: they rise with time.
-      orderBy: { recordId: 'desc' },
-      skip: page.skip,
-      take: page.limit
-    }),
-    db.lotteryRecord.count({ where })
-  ])
+  const { rows, ...rest } = await pageFrom(query, NEWEST, where, {
+    read: (part) => db.lotteryRecord.findMany({ ...part, include: { voucher: { select: { status: true } } } }),
+    count: (all) => db.lotteryRecord.count({ where: all })
+  })
   const records = rows.map(
     (row): LotteryRecord => ({
       id: row.recordId,
@@ -108,7 +103,7 @@ export async function listRecords(db: Db, userId: number, query: RecordsQuery) {
       created_at: row.createdAt
     })
   )
-  return { records, pagination: pagination(page, total) }
+  return { records, ...rest }
 }
 
 /** A diner's wheel in figures. `win_rate`: the share of results that gave anything. */

@@ -50,9 +50,10 @@ const pending: Static<typeof PendingReviews> = {
   reviews: [waiting],
   total: 1,
   statistics: { pending_reviews: 1, oldest_pending_minutes: 12 },
-  pagination: one
+  pagination: one,
+  next_cursor: null
 }
-const reviews: Static<typeof Reviews> = { reviews: [decided], pagination: one }
+const reviews: Static<typeof Reviews> = { reviews: [decided], pagination: one, next_cursor: null }
 
 const reviewed: Static<typeof Reviewed> = {
   upload_id: photo.upload.upload_id,

@@ -5,6 +5,7 @@ import {
   Day,
   ExportFormat,
   Id,
+  NextCursor,
   Nullable,
   PageQuery,
   Pagination,
@@ -63,7 +64,8 @@ export const PendingReviews = Type.Object({
   reviews: Type.Array(ReviewedUpload),
   total: Count,
   statistics: Type.Object({ pending_reviews: Count, oldest_pending_minutes: Count }),
-  pagination: Pagination
+  pagination: Pagination,
+  next_cursor: NextCursor
 })
 
 export const ReviewsQuery = Type.Composite([
@@ -78,7 +80,11 @@ export const ReviewsQuery = Type.Composite([
 ])
 export type ReviewsQuery = Static<typeof ReviewsQuery>
 
-export const Reviews = Type.Object({ reviews: Type.Array(ReviewedUpload), pagination: Pagination })
+export const Reviews = Type.Object({
+  reviews: Type.Array(ReviewedUpload),
+  pagination: Pagination,
+  next_cursor: NextCursor
+})
 
 const Action = StringEnum(['approved', 'rejected'])
 const Reason = Type.Optional(Type.String({ maxLength: 500 }))

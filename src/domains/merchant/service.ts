@@ -1,12 +1,13 @@
 import { Value } from '@sinclair/typebox/value'
 import type { Prisma } from '../../generated/prisma/client.js'
+import { behind, pageFrom, type Sort } from '../../shared/keyset.js'
 import { refuse } from '../../shared/refusal.js'
-import { type PageQuery, pageOf, pagination } from '../../shared/schemas.js'
+import type { PageQuery } from '../../shared/schemas.js'
 import { dayRange } from '../../shared/time.js'
 import type { Db } from '../../shared/tx.js'
 import type { Decision } from '../photo/review.js'
 import { centsOfNumber } from '../photo/rules.js'
-import { expectedPoints, toUpload, type UrlOf } from '../photo/service.js'
+import { expectedPoints, NEWEST_UPLOADS, statusFilter, toUpload, type UrlOf } from '../photo/service.js'
 import { PERSON_COLUMNS, toPerson } from '../user/schemas.js'
 import { ReviewBody, type ReviewedUpload, type ReviewsQuery } from './schemas.js'
 
@@ -26,23 +27,26 @@ export function toReviewedUpload(row: Row, urlOf: UrlOf, now: Date): ReviewedUpl
   }
 }
 
+const OLDEST = { ...NEWEST_UPLOADS, direction: 'asc' } as const satisfies Sort
+
 /** What waits for a decision, oldest first. */
 export async function listPending(db: Db, query: PageQuery, urlOf: UrlOf, now: Date) {
-  const page = pageOf(query)
   const where = { reviewStatus: 'pending' } as const
-  const orderBy: Prisma.PhotoReviewOrderByWithRelationInput[] = [{ createdAt: 'asc' }, { uploadId: 'asc' }]
-  const [rows, total, oldest] = await Promise.all([
-    db.photoReview.findMany({ where, include: { user: USER }, orderBy, skip: page.skip, take: page.limit }),
-    db.photoReview.count({ where }),
+  const [{ rows, ...rest }, oldest] = await Promise.all([
+    pageFrom(query, OLDEST, where, {
+      read: (part) => db.photoReview.findMany({ ...part, include: { user: USER } }),
+      count: (all) => db.photoReview.count({ where: all })
+    }),
     oldestPendingMinutes(db, now)
   ])
+  const { total } = rest.pagination
   const reviews = rows.map((row) => toReviewedUpload(row, urlOf, now))
   return {
     list: reviews,
     reviews,
     total,
     statistics: { pending_reviews: total, oldest_pending_minutes: oldest },
-    pagination: pagination(page, total)
+    ...rest
   }
 }
 
@@ -57,7 +61,7 @@ export async function oldestPendingMinutes(db: Db, now: Date): Promise<number> {
 
 function filterOf(query: ReviewsQuery, timeZone: string): Prisma.PhotoReviewWhereInput {
   return {
-    ...(query.status === 'all' ? {} : { reviewStatus: query.status }),
+    ...statusFilter(query.status),
     ...(query.reviewer_id === undefined ? {} : { reviewerId: query.reviewer_id }),
     createdAt: dayRange(query.from, query.to, timeZone)
   }
@@ -65,19 +69,12 @@ function filterOf(query: ReviewsQuery, timeZone: string): Prisma.PhotoReviewWher
 
 /** All receipts, newest first. */
 export async function listReviews(db: Db, query: ReviewsQuery, urlOf: UrlOf, now: Date, timeZone: string) {
-  const page = pageOf(query)
   const where = filterOf(query, timeZone)
-  const [rows, total] = await Promise.all([
-    db.photoReview.findMany({
-      where,
-      include: { user: USER },
-      orderBy: [{ createdAt: 'desc' }, { uploadId: 'desc' }],
-      skip: page.skip,
-      take: page.limit
-    }),
-    db.photoReview.count({ where })
-  ])
-  return { reviews: rows.map((row) => toReviewedUpload(row, urlOf, now)), pagination: pagination(page, total) }
+  const { rows, ...rest } = await pageFrom(query, NEWEST_UPLOADS, where, {
+    read: (part) => db.photoReview.findMany({ ...part, include: { user: USER } }),
+    count: (all) => db.photoReview.count({ where: all })
+  })
+  return { reviews: rows.map((row) => toReviewedUpload(row, urlOf, now)), ...rest }
 }
 
 /** A page of {@link listReviews} for an export: the next rows after `last`, by key, however deep. */
@@ -88,12 +85,7 @@ export async function nextReviews(
   last: { createdAt: Date; uploadId: string } | undefined,
   take: number
 ): Promise<Row[]> {
-  const after: Prisma.PhotoReviewWhereInput =
-    last === undefined
-      ? {}
-      : {
-          OR: [{ createdAt: { lt: last.createdAt } }, { createdAt: last.createdAt, uploadId: { lt: last.uploadId } }]
-        }
+  const after = last === undefined ? {} : behind(NEWEST_UPLOADS, last)
   return db.photoReview.findMany({
     where: { AND: [filterOf(query, timeZone), after] },
     include: { user: USER },

@@ -52,7 +52,8 @@ const statistics: PhotoStatistics = {
 const history: Static<typeof History> = {
   history: [upload],
   summary: statistics,
-  pagination: { total: 1, page: 1, limit: 20, total_pages: 1 }
+  pagination: { total: 1, page: 1, limit: 20, total_pages: 1 },
+  next_cursor: null
 }
 
 /** What the documentation shows of each answer. */

@@ -1,5 +1,15 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Count, DateTime, Nullable, PageQuery, Pagination, Points, Rate, StringEnum } from '../../shared/schemas.js'
+import {
+  Count,
+  DateTime,
+  NextCursor,
+  Nullable,
+  PageQuery,
+  Pagination,
+  Points,
+  Rate,
+  StringEnum
+} from '../../shared/schemas.js'
 
 export const ReviewStatus = StringEnum(['pending', 'approved', 'rejected'])
 export type ReviewStatus = Static<typeof ReviewStatus>
@@ -72,5 +82,6 @@ export type PhotoStatistics = Static<typeof PhotoStatistics>
 export const History = Type.Object({
   history: Type.Array(Upload),
   summary: PhotoStatistics,
-  pagination: Pagination
+  pagination: Pagination,
+  next_cursor: NextCursor
 })

@@ -1,6 +1,6 @@
 import type { Prisma } from '../../generated/prisma/client.js'
+import { pageFrom, type Sort } from '../../shared/keyset.js'
 import { refuse } from '../../shared/refusal.js'
-import { pageOf, pagination } from '../../shared/schemas.js'
 import { businessDay, rate } from '../../shared/time.js'
 import type { Db, Tx } from '../../shared/tx.js'
 import type { Outbox } from '../realtime/bus.js'
@@ -116,24 +116,32 @@ export const termsOf = (row: UploadRow): PointsTerms => ({
 /** What a receipt gives if the merchant confirms its amount. */
 export const expectedPoints = (row: UploadRow) => pointsFor(Math.round(row.amount.toNumber() * 100), termsOf(row))
 
+/** How receipts are listed, but for those that wait. */
+export const NEWEST_UPLOADS = {
+  direction: 'desc',
+  columns: { createdAt: 'time', uploadId: 'text' }
+} as const satisfies Sort
+
+/**
+ * The receipts in a state. Most are approved: looked up by that, MariaDB walks its index from the newest row on, past
+ * all that lies before a cursor; by what they are not, it reads in order of time from the cursor on.
+ */
+export function statusFilter(status: HistoryQuery['status']): Prisma.PhotoReviewWhereInput {
+  if (status === 'all') return {}
+  return { reviewStatus: status === 'approved' ? { notIn: ['pending', 'rejected'] } : status }
+}
+
 /** A diner's receipts, newest first. */
 export async function listUploads(db: Db, userId: number, query: HistoryQuery, urlOf: UrlOf) {
-  const page = pageOf(query)
-  const where: Prisma.PhotoReviewWhereInput = {
-    userId,
-    ...(query.status === 'all' ? {} : { reviewStatus: query.status })
-  }
-  const [rows, total, summary] = await Promise.all([
-    db.photoReview.findMany({
-      where,
-      orderBy: [{ createdAt: 'desc' }, { uploadId: 'desc' }],
-      skip: page.skip,
-      take: page.limit
+  const where: Prisma.PhotoReviewWhereInput = { userId, ...statusFilter(query.status) }
+  const [{ rows, ...rest }, summary] = await Promise.all([
+    pageFrom(query, NEWEST_UPLOADS, where, {
+      read: (part) => db.photoReview.findMany(part),
+      count: (all) => db.photoReview.count({ where: all })
     }),
-    db.photoReview.count({ where }),
     photoStatistics(db, userId)
   ])
-  return { history: rows.map((row) => toUpload(row, urlOf)), summary, pagination: pagination(page, total) }
+  return { history: rows.map((row) => toUpload(row, urlOf)), summary, ...rest }
 }
 
 /** @throws Refusal REVIEW_NOT_FOUND when there is none, or it is somebody else's */

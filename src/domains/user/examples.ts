@@ -41,7 +41,8 @@ const points: Static<typeof PointsRecords> = {
     }
   ],
   summary: { total_earned: 1000, total_spent: 100, current_balance: 900 },
-  pagination: { total: 2, page: 1, limit: 20, total_pages: 1 }
+  pagination: { total: 2, page: 1, limit: 20, total_pages: 1 },
+  next_cursor: null
 }
 
 const statistics: UserStatistics = {
@@ -72,7 +73,8 @@ const vouchers: Static<typeof Vouchers> = {
       used_at: null
     }
   ],
-  pagination: { total: 1, page: 1, limit: 20, total_pages: 1 }
+  pagination: { total: 1, page: 1, limit: 20, total_pages: 1 },
+  next_cursor: null
 }
 
 /** What the documentation shows of each answer. */

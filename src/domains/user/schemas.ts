@@ -1,6 +1,16 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { maskMobile } from '../../shared/mask.js'
-import { Count, DateTime, Id, Nullable, PageQuery, Pagination, Points, StringEnum } from '../../shared/schemas.js'
+import {
+  Count,
+  DateTime,
+  Id,
+  NextCursor,
+  Nullable,
+  PageQuery,
+  Pagination,
+  Points,
+  StringEnum
+} from '../../shared/schemas.js'
 import { PLAIN_TEXT } from '../../shared/text.js'
 import { PointsSource } from '../realtime/events.js'
 
@@ -140,5 +150,6 @@ export type PointsRecord = Static<typeof PointsRecord>
 export const PointsRecords = Type.Object({
   records: Type.Array(PointsRecord),
   summary: Type.Object({ total_earned: Points, total_spent: Points, current_balance: Points }),
-  pagination: Pagination
+  pagination: Pagination,
+  next_cursor: NextCursor
 })

@@ -1,6 +1,6 @@
 import type { Prisma } from '../../generated/prisma/client.js'
+import { pageFrom, type Sort } from '../../shared/keyset.js'
 import { refuse } from '../../shared/refusal.js'
-import { pageOf, pagination } from '../../shared/schemas.js'
 import { businessDay, DAY_MS } from '../../shared/time.js'
 import type { Db, Tx } from '../../shared/tx.js'
 import { Account, post } from './ledger.js'
@@ -118,17 +118,21 @@ export function toPointsRecord(row: Prisma.PointsRecordGetPayload<object>): Poin
   }
 }
 
+/** How ledgers are listed. */
+export const NEWEST_POINTS = { direction: 'desc', columns: { id: 'bigint' } } as const satisfies Sort
+
 /** A diner's ledger, newest first, with the sums over all of it. */
 export async function listPoints(db: Db, userId: number, query: PointsRecordsQuery) {
-  const page = pageOf(query)
   const where: Prisma.PointsRecordWhereInput = {
     userId,
     ...(query.type === 'all' ? {} : { type: query.type === 'consume' ? 'spend' : query.type }),
     ...(query.source === undefined ? {} : { source: query.source })
   }
-  const [rows, total, totals, user] = await Promise.all([
-    db.pointsRecord.findMany({ where, orderBy: { id: 'desc' }, skip: page.skip, take: page.limit }),
-    db.pointsRecord.count({ where }),
+  const [{ rows, ...rest }, totals, user] = await Promise.all([
+    pageFrom(query, NEWEST_POINTS, where, {
+      read: (part) => db.pointsRecord.findMany(part),
+      count: (all) => db.pointsRecord.count({ where: all })
+    }),
     pointsTotals(db, userId),
     db.user.findUnique({ where: { userId }, select: { totalPoints: true } })
   ])
@@ -138,5 +142,5 @@ export async function listPoints(db: Db, userId: number, query: PointsRecordsQue
     total_spent: totals.spent,
     current_balance: user?.totalPoints ?? 0
   }
-  return { records, summary, pagination: pagination(page, total) }
+  return { records, summary, ...rest }
 }

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Count, DateTime, Nullable, PageQuery, Pagination, StringEnum } from '../../shared/schemas.js'
+import { Count, DateTime, NextCursor, Nullable, PageQuery, Pagination, StringEnum } from '../../shared/schemas.js'
 
 export const VoucherStatus = StringEnum(['unused', 'used', 'expired', 'cancelled'])
 export type VoucherStatus = Static<typeof VoucherStatus>
@@ -19,7 +19,7 @@ export const Voucher = Type.Object({
 })
 export type Voucher = Static<typeof Voucher>
 
-export const Vouchers = Type.Object({ vouchers: Type.Array(Voucher), pagination: Pagination })
+export const Vouchers = Type.Object({ vouchers: Type.Array(Voucher), pagination: Pagination, next_cursor: NextCursor })
 
 const Code = Type.String({
   minLength: 12,

@@ -1,5 +1,5 @@
 import type { Prisma } from '../../generated/prisma/client.js'
-import { pageOf, pagination } from '../../shared/schemas.js'
+import { pageFrom, type Sort } from '../../shared/keyset.js'
 import { insertInto, sqlTime } from '../../shared/sql.js'
 import { type Db, type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
@@ -7,6 +7,7 @@ import { expiryOf } from './rules.js'
 import type { Voucher, VoucherStatus, VouchersQuery } from './schemas.js'
 
 const HMAC_PURPOSE = 'voucher'
+const NEWEST = { direction: 'desc', columns: { voucherId: 'bigint' } } as const satisfies Sort
 
 /** A claim on the counter to be written. Exactly one of `recordId` and `orderId` is set. */
 export interface NewVoucher {
@@ -81,12 +82,11 @@ function statusFilter(status: VoucherStatus | undefined, now: Date): Prisma.Vouc
 
 /** A diner's wallet, newest first, with the codes in clear: only their owner sees them. */
 export async function listVouchers(db: Db, vault: Vault, userId: number, query: VouchersQuery, now: Date) {
-  const page = pageOf(query)
   const where: Prisma.VoucherWhereInput = { userId, ...statusFilter(query.status, now) }
-  const [rows, total] = await Promise.all([
-    db.voucher.findMany({ where, orderBy: { voucherId: 'desc' }, skip: page.skip, take: page.limit }),
-    db.voucher.count({ where })
-  ])
+  const { rows, ...rest } = await pageFrom(query, NEWEST, where, {
+    read: (part) => db.voucher.findMany(part),
+    count: (all) => db.voucher.count({ where: all })
+  })
   const vouchers = rows.map(
     (row): Voucher => ({
       code: vault.decrypt(row.codeEnc),
@@ -99,7 +99,7 @@ export async function listVouchers(db: Db, vault: Vault, userId: number, query: 
       used_at: row.usedAt
     })
   )
-  return { vouchers, pagination: pagination(page, total) }
+  return { vouchers, ...rest }
 }
 
 /** Rows that one step of {@link expireVouchers} changes: few enough that nobody waits for it. */
