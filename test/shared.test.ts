@@ -1,14 +1,31 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { canonical, keyedRequest } from '../src/domains/idempotency/rules.js'
 import { newCode } from '../src/domains/voucher/rules.js'
 import { connectionOptions } from '../src/shared/connection.js'
 import { isTransient, isUnavailable } from '../src/shared/database-errors.js'
 import { FreshCache } from '../src/shared/fresh-cache.js'
+import { risingId } from '../src/shared/ids.js'
 import { urlForLog } from '../src/shared/log-safety.js'
 import { maskMobile } from '../src/shared/mask.js'
 import { padded } from '../src/shared/sql.js'
 import { businessDay, rate } from '../src/shared/time.js'
 import { createVault } from '../src/shared/vault.js'
+
+test('ids rise, whatever the clock does, and are UUIDs of version 7 of their time', () => {
+  onTestFinished(() => void vi.useRealTimers())
+  vi.useFakeTimers({ toFake: ['Date'] })
+  const start = Date.now() + 60_000
+  const ids: string[] = []
+  for (const step of [0, 0, 1, -1000, -1000, 5]) {
+    vi.setSystemTime(start + step)
+    for (let n = 0; n < 1000; n += 1) ids.push(risingId())
+  }
+  expect(ids).toEqual([...new Set(ids)].sort())
+  for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+  const timeOf = (id = '') => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
+  expect([ids[0], ids.at(-1)].map(timeOf)).toEqual([start, start + 5])
+  expect(new Set(ids.map((id) => id.slice(-8))).size).toBe(ids.length)
+})
 
 describe('the vault', () => {
   const vault = createVault('ab'.repeat(32))

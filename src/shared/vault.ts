@@ -1,8 +1,7 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomFillSync } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from 'node:crypto'
+import { randomPieces } from './random.js'
 
 const IV_BYTES = 12
-/** So many are fetched from the system at a time: each call costs as much as an encryption. */
-const IVS_AT_A_TIME = 256
 const TAG_BYTES = 16
 const AAD = Buffer.from('restaurant-lottery')
 
@@ -47,16 +46,7 @@ function vaultOf(keyHex: string): Vault {
     purposes.set(purpose, derived)
     return derived
   }
-  const ivs = Buffer.alloc(IV_BYTES * IVS_AT_A_TIME)
-  let used = ivs.length
-  const freshIv = (): Buffer => {
-    if (used === ivs.length) {
-      randomFillSync(ivs)
-      used = 0
-    }
-    used += IV_BYTES
-    return ivs.subarray(used - IV_BYTES, used)
-  }
+  const freshIv = randomPieces(IV_BYTES)
   const hmac = (purpose: string, text: string) => createHmac('sha256', keyFor(purpose)).update(text).digest('hex')
   return {
     keyId,

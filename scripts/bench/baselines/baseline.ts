@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto'
-import { v7 as uuid } from 'uuid'
 import { decide, type Pity, type Rules } from '../../../src/domains/lottery/rules.js'
 import { pointsUpdate } from '../../../src/domains/realtime/events.js'
 import { newCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/service.js'
+import { risingId } from '../../../src/shared/ids.js'
 import type { Vault } from '../../../src/shared/vault.js'
 
 /** Somebody who makes single draws, to be measured. */
@@ -65,8 +65,8 @@ export function drawOnce({ rules, vault }: BaselineOptions, pity: Pity) {
   return {
     ...outcome,
     pity: next,
-    drawId: uuid(),
-    recordId: uuid(),
+    drawId: risingId(),
+    recordId: risingId(),
     code,
     codeHmac: codeHmac(vault, code),
     codeEnc: vault.encrypt(code)

@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto'
 import * as mariadb from 'mariadb'
-import { v7 as uuid } from 'uuid'
 import { pickPrize, type Rules, TOTAL_WEIGHT } from '../../../src/domains/lottery/rules.js'
 import { expiryOf, newCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/service.js'
 import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
+import { risingId } from '../../../src/shared/ids.js'
 import { businessDay } from '../../../src/shared/time.js'
 import { type BaselineOptions, type Drawer, told } from './baseline.js'
 
@@ -86,7 +86,7 @@ export async function procedureDrawer(options: BaselineOptions): Promise<Drawer>
       const now = new Date()
       const code = newCode((below) => randomInt(below))
       const prize = pickPrize(rules.prizes, randomInt(TOTAL_WEIGHT))
-      const [drawId, recordId, cost] = [uuid(), uuid(), rules.costPoints]
+      const [drawId, recordId, cost] = [risingId(), risingId(), rules.costPoints]
       const tell = (given: Rules['prizes'][number], isPity: boolean) =>
         told({ userId, drawId, balance: UNKNOWN, cost, now }, { recordId, code, prize: given, isPity })
       await pool.execute(call, [

@@ -1,6 +1,6 @@
 import bcrypt from 'bcrypt'
-import { v7 as uuid } from 'uuid'
 import type { TokenSubject } from '../../plugins/identity.js'
+import { risingId } from '../../shared/ids.js'
 import { maskMobile } from '../../shared/mask.js'
 import { refuse } from '../../shared/refusal.js'
 import type { Db, Tx } from '../../shared/tx.js'
@@ -55,8 +55,8 @@ export async function enter(
     mobile: user.mobile,
     isMerchant: user.isMerchant,
     role,
-    sid: uuid(),
-    jti: uuid(),
+    sid: risingId(),
+    jti: risingId(),
     issuedAt
   }
   await tx.session.create({
@@ -99,7 +99,7 @@ export async function refresh(
   }
   if (session.user.status !== 'active' || session.user.deletedAt !== null) return 'disabled'
   const issuedAt = verdict === 'rotate' ? wholeSecond(now) : session.refreshIssuedAt
-  const jti = verdict === 'rotate' ? uuid() : session.refreshJti
+  const jti = verdict === 'rotate' ? risingId() : session.refreshJti
   if (verdict === 'rotate') {
     await tx.session.update({
       where: { sid: session.sid },

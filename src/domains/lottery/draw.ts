@@ -1,4 +1,4 @@
-import { v7 as uuid } from 'uuid'
+import { risingId } from '../../shared/ids.js'
 import { Refusal, refuse } from '../../shared/refusal.js'
 import { businessDay } from '../../shared/time.js'
 import { type RawTx, writeAll } from '../../shared/tx.js'
@@ -101,7 +101,7 @@ function decideRequest(
   }
   if (used + draws > rules.dailyLimit) throw refuse('DRAW_LIMIT_REACHED', { limit: rules.dailyLimit, used })
 
-  const drawId = uuid()
+  const drawId = risingId()
   const account = new Account(seat.user_id, seat.total_points)
   account.debit(cost, { source: 'lottery', description: `抽奖${draws}次`, relatedId: drawId })
   const before: Pity = { count: seat.current_count ?? 0, triggered: seat.pity_triggered_count ?? 0 }
@@ -146,7 +146,7 @@ function resultOf(tools: DrawTools, { prize, isPity }: Outcome, sequence: number
   const { id, name, type, value, angle, color } = prize
   return {
     sequence,
-    record_id: uuid(),
+    record_id: risingId(),
     voucher_code: type === 'coupon' || type === 'physical' ? newCode(tools.randomInt) : null,
     prize_id: id,
     prize_name: name,

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { v7 as uuid } from 'uuid'
+import { risingId } from '../../shared/ids.js'
 import { originOf } from '../../shared/origin.js'
 import { refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
@@ -89,7 +89,7 @@ const photo: FastifyPluginAsyncTypebox = async (app) => {
       const { sha256, phash } = image
       const upload = {
         ...keys,
-        uploadId: uuid(),
+        uploadId: risingId(),
         userId,
         cents,
         description,
