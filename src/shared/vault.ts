@@ -53,8 +53,8 @@ function vaultOf(keyHex: string): Vault {
     encrypt(plain) {
       const iv = freshIv()
       const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(AAD)
-      const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()])
-      return `${keyId}.${Buffer.concat([iv, cipher.getAuthTag(), body]).toString('base64url')}`
+      const [body, rest] = [cipher.update(plain, 'utf8'), cipher.final()]
+      return `${keyId}.${Buffer.concat([iv, cipher.getAuthTag(), body, rest]).toString('base64url')}`
     },
     decrypt(sealed) {
       const [id, text = ''] = sealed.split('.')
