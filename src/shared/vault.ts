@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject
+} from 'node:crypto'
 import { randomPieces } from './random.js'
 
 const IV_BYTES = 12
@@ -36,13 +44,15 @@ export function createVault(keyHex: string, previousHex?: string): Vault {
 }
 
 function vaultOf(keyHex: string): Vault {
-  const key = Buffer.from(keyHex, 'hex')
-  const keyId = createHash('sha256').update('key-id').update(key).digest('hex').slice(0, 8)
-  const purposes = new Map<string, Buffer>()
-  const keyFor = (purpose: string): Buffer => {
+  const bytes = Buffer.from(keyHex, 'hex')
+  const keyId = createHash('sha256').update('key-id').update(bytes).digest('hex').slice(0, 8)
+  // As an object, since newer versions of Node look long at bytes to see that they are none.
+  const key = createSecretKey(bytes)
+  const purposes = new Map<string, KeyObject>()
+  const keyFor = (purpose: string): KeyObject => {
     const known = purposes.get(purpose)
     if (known !== undefined) return known
-    const derived = Buffer.from(hkdfSync('sha256', key, AAD, `hmac:${purpose}`, 32))
+    const derived = createSecretKey(Buffer.from(hkdfSync('sha256', key, AAD, `hmac:${purpose}`, 32)))
     purposes.set(purpose, derived)
     return derived
   }
