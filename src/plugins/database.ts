@@ -91,8 +91,8 @@ export default fp<DatabaseOptions>(
       comments,
       sessionSql: [`SET SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}`]
     })
-    // A deadlock ends a transaction at once, and statements that were sent behind it would each commit by themselves;
-    // without autocommit they fall to the ROLLBACK that follows.
+    // Without autocommit the first statement begins a transaction. And a deadlock ends one at once: statements that were
+    // sent behind it would each commit by themselves, but so they fall to the ROLLBACK that follows.
     const fastPool = createFastPool({
       ...hooks,
       url,
@@ -158,14 +158,11 @@ export default fp<DatabaseOptions>(
       let result: T
       let movements: ReturnType<typeof movementsOf> = []
       try {
-        const begun = connection.query('BEGIN')
-        begun.catch(() => {})
         const tx = rawTx(connection, app.meters)
         result = await work(tx, outbox)
         await logPushes(tx, app.vault, outbox.takeUnlogged(), app.clock())
         assertOrdered(tx, outbox)
         movements = movementsOf(tx)
-        await begun
         committing = true
         await connection.query('COMMIT')
       } catch (err) {

@@ -11,9 +11,10 @@ export class OutcomeUnknown extends Error {
 }
 
 /**
- * Raw statements on a connection with an open transaction. The driver sends a statement without waiting for the
- * ones before it. Rows come as numbers, texts and UTC `Date`s, as Prisma gives them; a statement that reads a `DATE`
- * or a `DECIMAL` casts it to text. `watch` hears how long each took, in seconds, those ahead of it included.
+ * Raw statements on a connection without autocommit: the first begins a transaction. The driver sends a statement
+ * without waiting for the ones before it. Rows come as numbers, texts and UTC `Date`s, as Prisma gives them; a statement
+ * that reads a `DATE` or a `DECIMAL` casts it to text. `watch` hears how long each took, in seconds, those ahead of it
+ * included.
  */
 export function rawTx(connection: PoolConnection, watch: { statement(verb: string, seconds: number): void }): RawTx {
   // MariaDB prepares and executes in one go. With MySQL the driver waits for the one before it sends the other, and a
