@@ -10,6 +10,8 @@ import type { DrawType } from '../src/domains/lottery/schemas.js'
 import { eventsAfter } from '../src/domains/realtime/event-log.js'
 import { createUser } from '../src/domains/user/service.js'
 import { connectionOptions } from '../src/shared/connection.js'
+import { insertInto, type Value } from '../src/shared/sql.js'
+import { type Write, writeAll } from '../src/shared/tx.js'
 import {
   createApp,
   createSchema,
@@ -136,6 +138,36 @@ test('a diner whose row is locked holds nobody up for long, and draws once the l
   expect(await drawsOf(locked)).toBe(1)
 })
 
+test('rows go in binary or as JSON, and come out the same', async () => {
+  const app = await createApp()
+  await sql(`CREATE TABLE probe (n INT PRIMARY KEY, whole INT NULL, big BIGINT NULL, price DECIMAL(10, 2), text TEXT NULL,
+    kind ENUM('one', 'two'), at DATETIME(3)) DEFAULT CHARACTER SET utf8mb4`)
+  onTestFinished(async () => void (await sql('DROP TABLE probe')))
+  const columns = ['n INT', 'whole INT', 'big BIGINT', 'price DECIMAL(10, 2)', 'text TEXT', 'kind VARCHAR(10)']
+  const insert = insertInto('probe', [...columns, 'at DATETIME(3)'], 'ON DUPLICATE KEY UPDATE whole = VALUES(whole)')
+  const at = '2026-02-28 23:59:59.999'
+  // Empty, then small, then beyond what fits 32 bits: the driver tells the server the types by the rows.
+  const rows: Value[][] = [
+    [1, null, null, '0.50', null, 'one', at],
+    [2, -1, 7, '12345678.90', '', 'two', at],
+    [3, 2_147_483_647, 2 ** 40, '-1', `'"\\\n\u0000%_👍🏽中文`, 'one', at],
+    [4, 0, Number.MAX_SAFE_INTEGER, '5', 'x'.repeat(20_000), 'two', at]
+  ]
+  const written = async (write: (writes: Write[]) => Promise<void>) => {
+    await sql('DELETE FROM probe')
+    await write(insert(rows))
+    await write(insert([[2, 5, 1, '1', null, 'one', at]]))
+    await write(insert([]))
+    return sql('SELECT n, whole, CAST(big AS CHAR) AS big, price, HEX(text) AS text, kind, at FROM probe ORDER BY n')
+  }
+  const fast = await written((writes) => app.fastTx((tx) => writeAll(tx, writes)))
+  const reference = await written((writes) => app.tx((tx) => writeAll(tx, writes)))
+  expect(fast).toEqual(reference)
+  expect(fast).toHaveLength(4)
+  expect(fast[1]).toMatchObject({ whole: 5, big: '7', kind: 'two' })
+  expect(fast[3]).toMatchObject({ big: '9007199254740991' })
+})
+
 test('writes sent behind one that ended the transaction leave nothing', async () => {
   const app = await createApp()
   const [userId = 0] = await makeDiners(app, 1)
@@ -144,7 +176,6 @@ test('writes sent behind one that ended the transaction leave nothing', async ()
     sql: `INSERT INTO audit_logs (actor_id, action, target_type, target_id) VALUES (${userId}, '${action}', 'x', 'x')`
   })
   const { Prisma } = await import('../src/generated/prisma/client.js')
-  const { writeAll } = await import('../src/shared/tx.js')
   const statement = (text: string) => ({ statement: Prisma.raw(text) })
   const failing = app.fastTx((tx) =>
     writeAll(tx, [
