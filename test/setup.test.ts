@@ -42,6 +42,17 @@ async function started(env: Record<string, string>): Promise<ScriptRun & { addre
   return Object.assign(run, { address: addressIn(run) ?? '' })
 }
 
+test('no package is overridden by another name: npm 9, which Debian 13 has, takes that for a lock file it cannot read', () => {
+  const { overrides, ...manifest } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const specs: Record<string, string> = { ...manifest.dependencies, ...manifest.devDependencies }
+  const rules = Object.values<Record<string, string>>(overrides).flatMap((rule) => Object.entries(rule))
+  expect(rules.length).toBeGreaterThan(0)
+  for (const [name, rule] of rules) {
+    const spec = rule.startsWith('$') ? specs[rule.slice(1)] : rule
+    expect(spec, name).toMatch(/^[\^~>=\d.\s|]+$/)
+  }
+})
+
 test('npm start makes everything ready, a second one beside it says so, SIGINT stops both, and a kill leaves nothing in the way', async () => {
   const dir = await dataFolder()
   const env = { DATA_DIR: dir, PORT: '0' }
