@@ -29,7 +29,7 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
     {
       name: 'upload route',
       async work(n) {
-        const { payload, headers } = await form(photo(n))
+        const { payload, headers } = form(photo(n))
         const reply = await app.inject({
           method: 'POST',
           url: '/api/photo/upload',
@@ -81,13 +81,24 @@ async function phonePhoto(): Promise<Buffer> {
     .toBuffer()
 }
 
-async function form(bytes: Buffer): Promise<{ payload: Buffer; headers: Record<string, string> }> {
-  const data = new FormData()
-  data.append('amount', '58.5')
-  data.append('photo', new Blob([new Uint8Array(bytes)], { type: 'image/jpeg' }), 'receipt.jpg')
-  const encoded = new Response(data)
+const BOUNDARY = 'a-boundary-that-no-photograph-holds'
+const HEAD = [
+  `--${BOUNDARY}`,
+  'Content-Disposition: form-data; name="amount"',
+  '',
+  '58.5',
+  `--${BOUNDARY}`,
+  'Content-Disposition: form-data; name="photo"; filename="receipt.jpg"',
+  'Content-Type: image/jpeg',
+  '',
+  ''
+].join('\r\n')
+const TAIL = `\r\n--${BOUNDARY}--\r\n`
+
+/** Put together by hand: `FormData` makes so many copies of a photograph that collecting them took a third of the time. */
+function form(bytes: Buffer): { payload: Buffer; headers: Record<string, string> } {
   return {
-    payload: Buffer.from(await encoded.arrayBuffer()),
-    headers: { 'content-type': encoded.headers.get('content-type') ?? '' }
+    payload: Buffer.concat([Buffer.from(HEAD), bytes, Buffer.from(TAIL)]),
+    headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` }
   }
 }
