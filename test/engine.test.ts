@@ -168,6 +168,18 @@ test('rows go in binary or as JSON, and come out the same', async () => {
   expect(fast[3]).toMatchObject({ big: '9007199254740991' })
 })
 
+test('statements that are prepared outlive a change of their tables', async () => {
+  const app = await createApp({ config: { DB_POOL: 2 } })
+  const diner = await newDiner(app, { points: 1000 })
+  const tables = ['users', 'points_records', 'lottery_draws', 'lottery_records', 'vouchers', 'push_events']
+  for (const change of ['ADD COLUMN probe INT NULL', 'DROP COLUMN probe']) {
+    expect((await draw(diner)).json()).toMatchObject({ code: 0 })
+    for (const table of tables) await sql(`ALTER TABLE ${table} ${change}`)
+  }
+  expect((await draw(diner)).json()).toMatchObject({ code: 0 })
+  expect(await ledgerFaults(app, [diner.userId])).toEqual([])
+})
+
 test('writes sent behind one that ended the transaction leave nothing', async () => {
   const app = await createApp()
   const [userId = 0] = await makeDiners(app, 1)
