@@ -49,7 +49,7 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
   const bar = startSteps('http', (rounds + 1) * contenders.length + LOADS.length)
   // Every session is known, and what runs often is compiled, before anything is counted.
   for (const { work } of contenders) {
-    for (let n = 0; n < (quick ? DINERS : WARM_UP); n += IN_FLIGHT) {
+    for (let n = 0; n < (quick ? WARM_UP / 3 : WARM_UP); n += IN_FLIGHT) {
       await Promise.all(Array.from({ length: IN_FLIGHT }, (_, index) => work(n + index)))
     }
   }
