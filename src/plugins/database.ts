@@ -75,7 +75,8 @@ const ASK_MS = 1000
 
 /** What a user is told has an order only among transactions that hold the user's lock. */
 function assertOrdered(tx: RawTx, outbox: Outbox): void {
-  for (const userId of outbox.told) assert(holdsLock(tx, userId), `the row of user ${userId}, who is told, is locked`)
+  for (const userId of outbox.toldUsers)
+    assert(holdsLock(tx, userId), `the row of user ${userId}, who is told, is locked`)
 }
 
 export default fp<DatabaseOptions>(

@@ -5,7 +5,7 @@ import { connectionOptions } from '../shared/connection.js'
 /**
  * Opens the driver's sockets so that they send what is written in one turn together. The driver writes each
  * statement by itself; those that follow one another without waiting then cost one system call, and wake the server
- * once. A UNIX socket the driver opens itself.
+ * once, or again for each 8 KB. A UNIX socket the driver opens itself.
  */
 export function gatheringStream(url: string): NonNullable<ConnectionConfig['stream']> {
   const { host = 'localhost', port = 3306 } = connectionOptions(url)

@@ -3,6 +3,7 @@ import { refuse } from '../../shared/refusal.js'
 import { inList, insertInto, padded, sqlTime } from '../../shared/sql.js'
 import { type RawTx, type Tx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
+import { lockUser } from '../user/ledger.js'
 import { KEEP_MS, type KeyedRequest } from './rules.js'
 
 /** What `idempotency_keys` holds for a key; all null where it holds nothing. */
@@ -58,7 +59,7 @@ export async function once<T>(
   act: () => Promise<T>
 ): Promise<{ answer: T; replayed: boolean }> {
   if (request === undefined) return { answer: await act(), replayed: false }
-  await tx.$queryRaw`SELECT user_id FROM users WHERE user_id = ${userId} FOR UPDATE`
+  await lockUser(tx, userId)
   const row = await tx.idempotencyKey.findUnique({ where: { userId_idemKey: { userId, idemKey: request.key } } })
   const { requestHash = null, response = null, expiresAt = null } = row ?? {}
   const stored = { request_hash: requestHash, response, expires_at: expiresAt }

@@ -6,11 +6,11 @@ import type { Vault } from '../../shared/vault.js'
 import type { KeyedRequest } from '../idempotency/rules.js'
 import { answerTo } from '../idempotency/service.js'
 import type { Outbox } from '../realtime/bus.js'
-import { pointsUpdate } from '../realtime/events.js'
+import { lotteryResult, pointsUpdate } from '../realtime/events.js'
 import { Account } from '../user/ledger.js'
 import { newCode } from '../voucher/rules.js'
 import type { NewVoucher } from '../voucher/service.js'
-import { DRAWS, decide, isPityReady, type Outcome, type Pity, type Rules } from './rules.js'
+import { DRAWS, decide, givesVoucher, isPityReady, type Outcome, type Pity, type Rules } from './rules.js'
 import type { Draw, DrawResult, DrawType, PityStatus } from './schemas.js'
 import { type Decided, drawWrites, type Seat, takeSeats } from './store.js'
 import type { RuleBook, RulesVersion } from './versions.js'
@@ -142,12 +142,21 @@ function decideRequest(
   }
 }
 
-function resultOf(tools: DrawTools, { prize, isPity }: Outcome, sequence: number): DrawResult {
+function resultOf(tools: DrawTools, outcome: Outcome, sequence: number): DrawResult {
+  const code = givesVoucher(outcome.prize.type) ? newCode(tools.randomInt) : null
+  return toResult(outcome, { sequence, recordId: risingId(), code })
+}
+
+/** A result as clients see it. `code` is its voucher's, null where its prize is none. */
+export function toResult(
+  { prize, isPity }: Outcome,
+  { sequence, recordId, code }: { sequence: number; recordId: string; code: string | null }
+): DrawResult {
   const { id, name, type, value, angle, color } = prize
   return {
     sequence,
-    record_id: risingId(),
-    voucher_code: type === 'coupon' || type === 'physical' ? newCode(tools.randomInt) : null,
+    record_id: recordId,
+    voucher_code: code,
     prize_id: id,
     prize_name: name,
     prize_type: type,
@@ -162,7 +171,7 @@ function resultOf(tools: DrawTools, { prize, isPity }: Outcome, sequence: number
 
 function vouchersFor(userId: number, results: readonly DrawResult[]): NewVoucher[] {
   return results.flatMap(({ prize_type: type, prize_name: title, voucher_code: code, record_id: recordId }) =>
-    code !== null && (type === 'coupon' || type === 'physical')
+    code !== null && givesVoucher(type)
       ? [{ userId, code, title, kind: type, source: 'lottery' as const, recordId }]
       : []
   )
@@ -181,15 +190,7 @@ export function pityStatus(rules: Rules, pity: Pity, lastDrawTime: Date | null):
 }
 
 function tell(outbox: Outbox, now: Date, { request: { userId }, draw, cost, awarded }: Decided): void {
-  outbox.push({ userId }, 'lottery_result', {
-    user_id: userId,
-    draw_id: draw.draw_id,
-    prize_name: draw.prizeName,
-    prize_value: draw.results[0]?.prize_value ?? 0,
-    results: draw.results,
-    remaining_points: draw.remaining_points,
-    timestamp: now
-  })
+  outbox.push({ userId }, 'lottery_result', lotteryResult(userId, draw, now))
   const change = awarded - cost
   outbox.push({ userId }, 'points_update', pointsUpdate(userId, draw.user_points, change, 'lottery', now))
 }

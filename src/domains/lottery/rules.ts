@@ -36,6 +36,9 @@ export interface Prize {
   readonly isActivity: boolean
 }
 
+/** Whether who wins it gets a voucher to claim it with. */
+export const givesVoucher = (type: PrizeType): type is 'coupon' | 'physical' => type === 'coupon' || type === 'physical'
+
 /** Wheel and rules, whole, as one version holds them. A `pityLimit` of 0 switches the guarantee off. */
 export interface Rules {
   readonly isActive: boolean

@@ -1,6 +1,6 @@
 import { refuse } from '../../shared/refusal.js'
-import { jsonColumns, jsonRows } from '../../shared/sql.js'
-import type { Db, Tx } from '../../shared/tx.js'
+import { insertInto } from '../../shared/sql.js'
+import { type Db, type Tx, writeAll } from '../../shared/tx.js'
 import { type Actor, recordAct } from '../audit/service.js'
 import type { Outbox } from '../realtime/bus.js'
 import { previewOf } from './odds.js'
@@ -154,16 +154,23 @@ function differing(before: object, after: object): string[] {
   return Object.entries(after).flatMap(([field, value]) => (earlier.get(field) === value ? [] : [field]))
 }
 
-const PRIZE = jsonColumns(
-  'prize_id INT',
-  'prize_name VARCHAR(50)',
-  'prize_type VARCHAR(10)',
-  'prize_value DECIMAL(10, 2)',
-  'value_yuan DECIMAL(10, 2)',
-  'angle SMALLINT',
-  'color VARCHAR(7)',
-  'probability DECIMAL(5, 4)',
-  'is_activity INT'
+const writePrizes = insertInto(
+  'lottery_settings',
+  [
+    'prize_id INT',
+    'prize_name VARCHAR(50)',
+    'prize_type VARCHAR(10)',
+    'prize_value DECIMAL(10, 2)',
+    'value_yuan DECIMAL(10, 2)',
+    'angle SMALLINT',
+    'color VARCHAR(7)',
+    'probability DECIMAL(5, 4)',
+    'is_activity INT',
+    'is_active INT'
+  ],
+  `ON DUPLICATE KEY UPDATE prize_name = VALUES(prize_name), prize_type = VALUES(prize_type),
+    prize_value = VALUES(prize_value), value_yuan = VALUES(value_yuan), angle = VALUES(angle), color = VALUES(color),
+    probability = VALUES(probability), is_activity = VALUES(is_activity), is_active = VALUES(is_active)`
 )
 
 /** Makes the tables say what the rules say. Prizes that are not among them are kept, and off the wheel. */
@@ -174,23 +181,16 @@ async function writeTables(tx: Tx, version: number, rules: Rules): Promise<void>
     prize.prize_id,
     prize.prize_name,
     prize.prize_type,
-    prize.prize_value,
-    prize.value_yuan,
+    String(prize.prize_value),
+    String(prize.value_yuan),
     prize.angle,
     prize.color,
-    prize.probability,
-    Number(prize.is_activity)
+    String(prize.probability),
+    Number(prize.is_activity),
+    1
   ])
   await tx.lotterySetting.updateMany({ where: { prizeId: { notIn: ids } }, data: { isActive: false } })
-  await tx.$executeRaw`
-    INSERT INTO lottery_settings
-      (prize_id, prize_name, prize_type, prize_value, value_yuan, angle, color, probability, is_activity, is_active)
-    SELECT j.prize_id, j.prize_name, j.prize_type, j.prize_value, j.value_yuan, j.angle, j.color, j.probability,
-      j.is_activity, 1
-    FROM JSON_TABLE(${jsonRows(rows)}, '$[*]' COLUMNS (${PRIZE})) AS j
-    ON DUPLICATE KEY UPDATE prize_name = VALUES(prize_name), prize_type = VALUES(prize_type),
-      prize_value = VALUES(prize_value), value_yuan = VALUES(value_yuan), angle = VALUES(angle),
-      color = VALUES(color), probability = VALUES(probability), is_activity = VALUES(is_activity), is_active = 1`
+  await writeAll(tx, writePrizes(rows))
   const row = {
     version,
     isActive: config.is_active,

@@ -81,7 +81,7 @@ export class Outbox {
   }
 
   /** The users who are told something by themselves. */
-  get told(): readonly number[] {
+  get toldUsers(): readonly number[] {
     return [...new Set(this.#own.map(({ userId }) => userId))]
   }
 
@@ -109,7 +109,7 @@ export class Outbox {
   }
 
   publishTo(bus: EventBus): void {
-    if (this.#own.length > 0) bus.publish({ kind: 'logged', userIds: this.told })
+    if (this.#own.length > 0) bus.publish({ kind: 'logged', userIds: this.toldUsers })
     for (const event of this.#events) bus.publish(event)
   }
 }

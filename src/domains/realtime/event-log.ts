@@ -2,7 +2,7 @@ import { insertInto, sqlTime, type Value } from '../../shared/sql.js'
 import { DAY_MS } from '../../shared/time.js'
 import { type Db, type RawTx, type Write, writeAll } from '../../shared/tx.js'
 import type { Vault } from '../../shared/vault.js'
-import type { OwnPush } from './bus.js'
+import type { OwnPush, Told } from './bus.js'
 
 /** What a user was told, as a socket sends it. */
 export interface LoggedEvent {
@@ -49,11 +49,10 @@ export async function logPushes(tx: RawTx, vault: Vault, pushes: readonly OwnPus
 /** The write of {@link logPushes}, for a transaction that sends it with others; none where nobody is told. */
 export function loggingPushes(vault: Vault, pushes: readonly OwnPush[], now: Date): Write[] {
   const lines = new Map<number, string[]>()
-  for (const { userId, type, data } of pushes) {
-    const line = `${type} ${JSON.stringify(data)}`
-    const told = lines.get(userId)
-    if (told === undefined) lines.set(userId, [line])
-    else told.push(line)
+  for (const push of pushes) {
+    const told = lines.get(push.userId)
+    if (told === undefined) lines.set(push.userId, [lineOf(push)])
+    else told.push(lineOf(push))
   }
   const at = sqlTime(now)
   const rows = [...lines].flatMap(([userId, told]) =>
@@ -62,7 +61,9 @@ export function loggingPushes(vault: Vault, pushes: readonly OwnPush[], now: Dat
   return writeRows(rows)
 }
 
-/** A line an event, its type in front of its data: JSON has no line break, so a reader need not parse it. */
+/** An event in a row, its type in front of its data: JSON has no line break, so a reader need not parse it. */
+export const lineOf = ({ type, data }: Told) => `${type} ${JSON.stringify(data)}`
+
 function rowsOf(told: readonly string[]): string[] {
   const rows: string[] = []
   for (let from = 0; from < told.length; from += EVENTS_A_ROW) {

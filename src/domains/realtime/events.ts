@@ -102,6 +102,23 @@ export function pointsUpdate(
   }
 }
 
+/** The push that tells a diner what a draw came to; a draw of many is named by its first result. */
+export function lotteryResult(
+  userId: number,
+  { draw_id, results, remaining_points }: Pick<Payload<'lottery_result'>, 'draw_id' | 'results' | 'remaining_points'>,
+  now: Date
+): Payload<'lottery_result'> {
+  return {
+    user_id: userId,
+    draw_id,
+    prize_name: results[0]?.prize_name ?? '',
+    prize_value: results[0]?.prize_value ?? 0,
+    results,
+    remaining_points,
+    timestamp: now
+  }
+}
+
 /** The push that tells everyone what is left of a product; both spellings of each field are in the field. */
 export function stockUpdate(
   productId: number,
