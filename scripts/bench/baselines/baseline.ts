@@ -1,6 +1,8 @@
 import { randomInt } from 'node:crypto'
-import { decide, type Pity, type Rules } from '../../../src/domains/lottery/rules.js'
-import { pointsUpdate } from '../../../src/domains/realtime/events.js'
+import { toResult } from '../../../src/domains/lottery/draw.js'
+import { decide, givesVoucher, type Outcome, type Pity, type Rules } from '../../../src/domains/lottery/rules.js'
+import { lineOf } from '../../../src/domains/realtime/event-log.js'
+import { lotteryResult, pointsUpdate } from '../../../src/domains/realtime/events.js'
 import { newCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/service.js'
 import { risingId } from '../../../src/shared/ids.js'
@@ -26,34 +28,15 @@ export interface BaselineOptions {
  */
 export function told(
   { userId, drawId, balance, cost, now }: { userId: number; drawId: string; balance: number; cost: number; now: Date },
-  drawn: { recordId: string; code: string; prize: Rules['prizes'][number]; isPity: boolean }
+  { recordId, code, ...outcome }: Outcome & { recordId: string; code: string }
 ): string {
-  const { recordId, code, isPity } = drawn
-  const { id, name, type, value, angle, color } = drawn.prize
-  const result = {
-    sequence: 1,
-    record_id: recordId,
-    voucher_code: type === 'coupon' || type === 'physical' ? code : null,
-    prize_id: id,
-    prize_name: name,
-    prize_type: type,
-    prize_value: value,
-    angle,
-    color,
-    is_pity: isPity,
-    points_awarded: 0,
-    prize: { id, name, type, value, angle, color }
-  }
-  const results = {
-    user_id: userId,
-    draw_id: drawId,
-    prize_name: name,
-    prize_value: value,
-    results: [result],
-    remaining_points: balance,
-    timestamp: now
-  }
-  return `lottery_result ${JSON.stringify(results)}\npoints_update ${JSON.stringify(pointsUpdate(userId, balance, -cost, 'lottery', now))}`
+  const claim = givesVoucher(outcome.prize.type) ? code : null
+  const results = [toResult(outcome, { sequence: 1, recordId, code: claim })]
+  const draw = { draw_id: drawId, results, remaining_points: balance }
+  return [
+    lineOf({ type: 'lottery_result', data: lotteryResult(userId, draw, now) }),
+    lineOf({ type: 'points_update', data: pointsUpdate(userId, balance, -cost, 'lottery', now) })
+  ].join('\n')
 }
 
 /** What a draw decides, for the baselines that decide in Node: the rules and the voucher are those of the service. */

@@ -1,8 +1,9 @@
 import * as mariadb from 'mariadb'
+import { givesVoucher } from '../../../src/domains/lottery/rules.js'
 import { expiryOf } from '../../../src/domains/voucher/rules.js'
-import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
 import { businessDay } from '../../../src/shared/time.js'
 import { type BaselineOptions, type Drawer, drawOnce, told } from './baseline.js'
+import { inTransaction, keepTold, poolOptions } from './pool.js'
 
 interface Row {
   total_points: number
@@ -16,13 +17,8 @@ interface Row {
 
 /** A draw as careful code by hand on the driver: one locked read, a prepared statement a table, each awaited. */
 export function driverDrawer(options: BaselineOptions): Drawer {
-  const { url, poolSize, rules, version } = options
-  const pool = mariadb.createPool({
-    ...connectionOptions(url),
-    connectionLimit: poolSize,
-    acquireTimeout: 60_000,
-    initSql: [...SESSION_SQL]
-  })
+  const { rules, version } = options
+  const pool = mariadb.createPool(poolOptions(options))
 
   async function drawOn(connection: mariadb.PoolConnection, userId: number): Promise<void> {
     const [row] = await connection.execute<Row[]>(
@@ -68,7 +64,7 @@ export function driverDrawer(options: BaselineOptions): Drawer {
        VALUES (?, ?, ?, 1, 'single', ?, ?, ?, ?, ?, 0, ?, ?)`,
       [recordId, drawId, userId, prize.id, prize.name, prize.type, prize.value, cost, isPity, now]
     )
-    if (prize.type === 'coupon' || prize.type === 'physical') {
+    if (givesVoucher(prize.type)) {
       await connection.execute(
         `INSERT INTO vouchers
            (user_id, code_hmac, code_enc, title, kind, source, record_id, issued_at, expires_at)
@@ -77,27 +73,11 @@ export function driverDrawer(options: BaselineOptions): Drawer {
       )
     }
     const text = told({ userId, drawId, balance: row.total_points - cost, cost, now }, drawn)
-    await connection.execute('INSERT INTO push_events (user_id, data, created_at) VALUES (?, ?, ?)', [
-      userId,
-      options.vault.encrypt(text),
-      now
-    ])
+    await keepTold(connection, { vault: options.vault, userId, text, now })
   }
 
   return {
     close: () => pool.end(),
-    async draw(userId) {
-      const connection = await pool.getConnection()
-      try {
-        await connection.query('BEGIN')
-        await drawOn(connection, userId)
-        await connection.query('COMMIT')
-      } catch (err) {
-        await connection.query('ROLLBACK')
-        throw err
-      } finally {
-        await connection.release()
-      }
-    }
+    draw: (userId) => inTransaction(pool, (connection) => drawOn(connection, userId))
   }
 }

@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto'
 import * as mariadb from 'mariadb'
+import { lineOf } from '../../../src/domains/realtime/event-log.js'
 import { pointsUpdate } from '../../../src/domains/realtime/events.js'
 import { expiryOf, newCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/service.js'
-import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
 import type { Vault } from '../../../src/shared/vault.js'
+import { inTransaction, keepTold, poolOptions } from './pool.js'
 
 /** Somebody who places orders for one product, to be measured. */
 export interface Seller {
@@ -25,13 +26,8 @@ interface Row {
  * then the diner's; each statement is prepared and awaited.
  */
 export function lockedRowSeller(options: { url: string; poolSize: number; vault: Vault; productId: number }): Seller {
-  const { url, poolSize, vault, productId } = options
-  const pool = mariadb.createPool({
-    ...connectionOptions(url),
-    connectionLimit: poolSize,
-    acquireTimeout: 60_000,
-    initSql: [...SESSION_SQL]
-  })
+  const { vault, productId } = options
+  const pool = mariadb.createPool(poolOptions(options))
 
   async function orderOn(connection: mariadb.PoolConnection, userId: number): Promise<void> {
     const [product] = await connection.execute<Row[]>(
@@ -69,28 +65,12 @@ export function lockedRowSeller(options: { url: string; poolSize: number; vault:
        VALUES (?, ?, ?, ?, 'product', 'exchange', ?, ?, ?)`,
       [userId, codeHmac(vault, code), vault.encrypt(code), product.name, placed.insertId, now, expiryOf(now, 30)]
     )
-    const balance = pointsUpdate(userId, user.total_points - price, -price, 'exchange', now)
-    await connection.execute('INSERT INTO push_events (user_id, data, created_at) VALUES (?, ?, ?)', [
-      userId,
-      vault.encrypt(`points_update ${JSON.stringify(balance)}`),
-      now
-    ])
+    const data = pointsUpdate(userId, user.total_points - price, -price, 'exchange', now)
+    await keepTold(connection, { vault, userId, text: lineOf({ type: 'points_update', data }), now })
   }
 
   return {
     close: () => pool.end(),
-    async order(userId) {
-      const connection = await pool.getConnection()
-      try {
-        await connection.query('BEGIN')
-        await orderOn(connection, userId)
-        await connection.query('COMMIT')
-      } catch (err) {
-        await connection.query('ROLLBACK')
-        throw err
-      } finally {
-        await connection.release()
-      }
-    }
+    order: (userId) => inTransaction(pool, (connection) => orderOn(connection, userId))
   }
 }

@@ -1,19 +1,15 @@
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
+import { givesVoucher } from '../../../src/domains/lottery/rules.js'
 import { expiryOf } from '../../../src/domains/voucher/rules.js'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
-import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
 import { businessDay } from '../../../src/shared/time.js'
 import { type BaselineOptions, type Drawer, drawOnce, told } from './baseline.js'
+import { poolOptions } from './pool.js'
 
 /** A draw as a service on Prisma is usually written: an interactive transaction of model calls, the row locked first. */
 export function prismaDrawer(options: BaselineOptions): Drawer {
-  const { url, poolSize, rules, version: rulesVersion } = options
-  const adapter = new PrismaMariaDb({
-    ...connectionOptions(url),
-    connectionLimit: poolSize,
-    acquireTimeout: 60_000,
-    initSql: [...SESSION_SQL]
-  })
+  const { rules, version: rulesVersion } = options
+  const adapter = new PrismaMariaDb(poolOptions(options))
   const db = new PrismaClient({ adapter, errorFormat: 'minimal' })
   return {
     close: () => db.$disconnect(),
@@ -80,7 +76,7 @@ export function prismaDrawer(options: BaselineOptions): Drawer {
               createdAt: now
             }
           })
-          if (prize.type === 'coupon' || prize.type === 'physical') {
+          if (givesVoucher(prize.type)) {
             await tx.voucher.create({
               data: {
                 userId,

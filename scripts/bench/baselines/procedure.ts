@@ -3,10 +3,10 @@ import * as mariadb from 'mariadb'
 import { pickPrize, type Rules, TOTAL_WEIGHT } from '../../../src/domains/lottery/rules.js'
 import { expiryOf, newCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/service.js'
-import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
 import { risingId } from '../../../src/shared/ids.js'
 import { businessDay } from '../../../src/shared/time.js'
 import { type BaselineOptions, type Drawer, told } from './baseline.js'
+import { poolOptions } from './pool.js'
 
 /** Stands for the balance in what the diner is told: the procedure alone knows it. */
 const UNKNOWN = -1
@@ -69,13 +69,8 @@ END`
 
 /** A draw as one call of a stored procedure: the fastest that one transaction a draw gets. */
 export async function procedureDrawer(options: BaselineOptions): Promise<Drawer> {
-  const { url, poolSize, rules, version, vault } = options
-  const pool = mariadb.createPool({
-    ...connectionOptions(url),
-    connectionLimit: poolSize,
-    acquireTimeout: 60_000,
-    initSql: [...SESSION_SQL]
-  })
+  const { rules, version, vault } = options
+  const pool = mariadb.createPool(poolOptions(options))
   await pool.query(PROCEDURE)
   const guaranteed = rules.prizes.find((prize) => prize.id === rules.pityPrizeId)
   if (guaranteed === undefined) throw new Error('the pity prize is on the wheel')

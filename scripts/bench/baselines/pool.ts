@@ -1,0 +1,43 @@
+import type * as mariadb from 'mariadb'
+import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
+import type { Vault } from '../../../src/shared/vault.js'
+
+/** The connections of a baseline: sessions like the service's, and patience for a crowd. */
+export function poolOptions({ url, poolSize }: { url: string; poolSize: number }): mariadb.PoolConfig {
+  return {
+    ...connectionOptions(url),
+    connectionLimit: poolSize,
+    acquireTimeout: 60_000,
+    initSql: [...SESSION_SQL]
+  }
+}
+
+/** Runs `work` in a transaction of its own, on a connection of its own. */
+export async function inTransaction(
+  pool: mariadb.Pool,
+  work: (connection: mariadb.PoolConnection) => Promise<void>
+): Promise<void> {
+  const connection = await pool.getConnection()
+  try {
+    await connection.query('BEGIN')
+    await work(connection)
+    await connection.query('COMMIT')
+  } catch (err) {
+    await connection.query('ROLLBACK')
+    throw err
+  } finally {
+    await connection.release()
+  }
+}
+
+/** Keeps what a diner is told, as the service does. */
+export async function keepTold(
+  connection: mariadb.PoolConnection,
+  { vault, userId, text, now }: { vault: Vault; userId: number; text: string; now: Date }
+): Promise<void> {
+  await connection.execute('INSERT INTO push_events (user_id, data, created_at) VALUES (?, ?, ?)', [
+    userId,
+    vault.encrypt(text),
+    now
+  ])
+}
