@@ -72,7 +72,7 @@ export function insertInto(table: string, columns: readonly string[], onDuplicat
         ]
 }
 
-/** An instant as MySQL writes it, in UTC to the millisecond: for the values of rows, where nothing converts a `Date`. */
+/** An instant as MySQL writes it, in UTC to the millisecond: for the values of rows, where no `Date` is converted. */
 export function sqlTime(instant: Date): string {
   return instant.toISOString().slice(0, 23).replace('T', ' ')
 }
