@@ -1,6 +1,6 @@
 import pc from 'picocolors'
+import { createVault, type Vault } from '../src/shared/cipher.js'
 import { ENCRYPTED_COLUMNS } from '../src/shared/encrypted-columns.js'
-import { createVault, type Vault } from '../src/shared/vault.js'
 import { withConnection } from './lib/connection.js'
 import { openDatabase } from './lib/database.js'
 import { guarded } from './lib/print.js'

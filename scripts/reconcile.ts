@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import { checkLedger, type LedgerFault, lastUserId } from '../src/domains/user/reconcile.js'
+import { checkLedger, type LedgerFault, lastUserId } from '../src/domains/points/reconcile.js'
 import type { PrismaClient } from '../src/generated/prisma/client.js'
 import { openDatabase } from './lib/database.js'
 import { guarded } from './lib/print.js'

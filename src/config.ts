@@ -1,7 +1,7 @@
 import { parse as parseDuration } from '@lukeed/ms'
 import { FormatRegistry, type Static, type TObject, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { connectionOptions } from './shared/connection.js'
+import { connectionOptions } from './engine/connection.js'
 
 const Flag = (fallback: boolean, description: string) => Type.Boolean({ default: fallback, description })
 const Count = (fallback: number, description: string) =>

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { type AppOptions, buildApp } from './app.js'
-import { createLogger, logFiles } from './logger.js'
+import { createLogger, logFiles } from './observe/logger.js'
 
 /** A service that listens. */
 export interface Service {

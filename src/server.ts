@@ -1,6 +1,6 @@
 // The service on a machine that is ready for it: what the image runs. `npm start` (scripts/start.ts) also makes ready.
 import { ConfigError, loadConfig } from './config.js'
-import { requireSchema, SchemaError } from './migrations.js'
+import { requireSchema, SchemaError } from './engine/migrations.js'
 import { onSignal, serve } from './serve.js'
 
 try {

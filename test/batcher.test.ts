@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Batcher, type BatcherOptions, type Verdict } from '../src/shared/batcher.js'
+import { Batcher, type BatcherOptions, type Verdict } from '../src/engine/batcher.js'
 import { until } from './helpers/app.js'
 
 interface Order {

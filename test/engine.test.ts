@@ -7,11 +7,11 @@ import { type DrawRequest, type DrawTools, drawAll } from '../src/domains/lotter
 import { createDrawEngine } from '../src/domains/lottery/engine.js'
 import { DRAWS } from '../src/domains/lottery/rules.js'
 import type { DrawType } from '../src/domains/lottery/schemas.js'
-import { eventsAfter } from '../src/domains/realtime/event-log.js'
 import { createUser } from '../src/domains/user/service.js'
-import { connectionOptions } from '../src/shared/connection.js'
-import { insertInto, type Value } from '../src/shared/sql.js'
-import { type Write, writeAll } from '../src/shared/tx.js'
+import { connectionOptions } from '../src/engine/connection.js'
+import { eventsAfter } from '../src/engine/push-log.js'
+import { insertInto, type Value } from '../src/engine/sql.js'
+import { type Write, writeAll } from '../src/engine/tx.js'
 import {
   createApp,
   createSchema,

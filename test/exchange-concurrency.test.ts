@@ -1,6 +1,6 @@
 import { createConnection } from 'mariadb'
 import { expect, test } from 'vitest'
-import { connectionOptions } from '../src/shared/connection.js'
+import { connectionOptions } from '../src/engine/connection.js'
 import { createApp, type Diner, databaseUrl, ledgerFaults, newDiner, newMerchant, signIn, sql } from './helpers/app.js'
 import { newProduct, stockOf, submit, tally } from './helpers/shop.js'
 

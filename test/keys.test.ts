@@ -4,9 +4,9 @@ import * as mariadb from 'mariadb'
 import { expect, onTestFinished, test } from 'vitest'
 import { withConnection } from '../scripts/lib/connection.js'
 import { countLeft, rotateColumn } from '../scripts/lib/rotation.js'
-import { connectionOptions } from '../src/shared/connection.js'
+import { connectionOptions } from '../src/engine/connection.js'
+import { createVault } from '../src/shared/cipher.js'
 import { ENCRYPTED_COLUMNS, type EncryptedColumn } from '../src/shared/encrypted-columns.js'
-import { createVault } from '../src/shared/vault.js'
 import {
   createApp,
   databaseUrl,

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { Account, post } from '../src/domains/user/ledger.js'
-import { checkLedger, lastUserId } from '../src/domains/user/reconcile.js'
+import { Account, post } from '../src/domains/points/ledger.js'
+import { checkLedger, lastUserId } from '../src/domains/points/reconcile.js'
 import { createApp, databaseUrl, ledgerFaults, newDiner, sql } from './helpers/app.js'
 import { runScript } from './helpers/script.js'
 

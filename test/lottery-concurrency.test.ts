@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { drawAll } from '../src/domains/lottery/draw.js'
-import { Outbox } from '../src/domains/realtime/bus.js'
-import type { Tx } from '../src/shared/tx.js'
+import { Outbox } from '../src/engine/bus.js'
+import type { Tx } from '../src/engine/tx.js'
 import { createApp, type Diner, drawTools, ledgerFaults, newDiner, sql } from './helpers/app.js'
 
 const draw = (diner: Diner, body: object = {}, headers: Record<string, string> = {}) =>

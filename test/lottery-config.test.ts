@@ -10,7 +10,7 @@ import type {
 } from '../src/domains/lottery/settings-schemas.js'
 import { standardRules } from '../src/domains/lottery/standard-wheel.js'
 import { rulesFrom, toSnapshot } from '../src/domains/lottery/versions.js'
-import type { BusEvent } from '../src/domains/realtime/bus.js'
+import type { BusEvent } from '../src/engine/bus.js'
 import { createApp, type Diner, newDiner, sql, until } from './helpers/app.js'
 import { holdLock, underWay } from './helpers/blocker.js'
 

@@ -327,7 +327,7 @@ describe('an Idempotency-Key', () => {
     const diner = await newDiner(app, { points: 50 })
     const key = { 'idempotency-key': 'try again' }
     expect((await diner.post('/api/lottery/draw', {}, key)).json().error).toBe('POINTS_INSUFFICIENT')
-    const { Account, post } = await import('../src/domains/user/ledger.js')
+    const { Account, post } = await import('../src/domains/points/ledger.js')
     await app.tx(async (tx) => {
       const account = new Account(diner.userId, 50)
       account.credit(100, { source: 'admin' })

@@ -1,6 +1,6 @@
 import type { LightMyRequestResponse } from 'fastify'
 import { expect, test } from 'vitest'
-import { queueLimit } from '../src/plugins/pool.js'
+import { queueLimit } from '../src/engine/pool.js'
 import { createApp, newDiner, until } from './helpers/app.js'
 import { holdLock } from './helpers/blocker.js'
 import { scrape } from './helpers/metrics.js'

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { buildApp } from '../src/app.js'
-import { encodeCursor } from '../src/shared/cursor.js'
+import { encodeCursor } from '../src/engine/cursor.js'
 import { type Diner, newAdmin, newDiner, newMobile, sql, testConfig } from './helpers/app.js'
 import { newProduct } from './helpers/shop.js'
 

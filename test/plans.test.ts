@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { beforeAll, expect, test } from 'vitest'
 import { buildApp } from '../src/app.js'
-import { encodeCursor } from '../src/shared/cursor.js'
+import { encodeCursor } from '../src/engine/cursor.js'
 import { type Diner, newDiner, sql, testConfig } from './helpers/app.js'
 import { numbers } from './helpers/numbers.js'
 import { newProduct } from './helpers/shop.js'

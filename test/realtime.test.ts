@@ -2,7 +2,7 @@ import { Writable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import type { HubLimits } from '../src/domains/realtime/limits.js'
-import { createLogger } from '../src/logger.js'
+import { createLogger } from '../src/observe/logger.js'
 import { createApp, type Diner, newDiner, signIn, type TestAppOptions, testConfig, until } from './helpers/app.js'
 import { openSocket } from './helpers/socket.js'
 

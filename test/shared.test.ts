@@ -1,15 +1,15 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { canonical, keyedRequest } from '../src/domains/idempotency/rules.js'
 import { newCode } from '../src/domains/voucher/rules.js'
-import { connectionOptions } from '../src/shared/connection.js'
-import { isTransient, isUnavailable } from '../src/shared/database-errors.js'
+import { connectionOptions } from '../src/engine/connection.js'
+import { isTransient, isUnavailable } from '../src/engine/database-errors.js'
+import { canonical, keyedRequest } from '../src/engine/idempotency-key.js'
+import { padded } from '../src/engine/sql.js'
+import { urlForLog } from '../src/observe/log-safety.js'
+import { createVault } from '../src/shared/cipher.js'
 import { FreshCache } from '../src/shared/fresh-cache.js'
 import { risingId } from '../src/shared/ids.js'
-import { urlForLog } from '../src/shared/log-safety.js'
 import { maskMobile } from '../src/shared/mask.js'
-import { padded } from '../src/shared/sql.js'
 import { businessDay, rate } from '../src/shared/time.js'
-import { createVault } from '../src/shared/vault.js'
 
 test('ids rise, whatever the clock does, and are UUIDs of version 7 of their time', () => {
   onTestFinished(() => void vi.useRealTimers())

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import { expireVouchers } from '../src/domains/voucher/service.js'
+import { expireVouchers } from '../src/domains/voucher/vouchers.js'
 import { createApp, newDiner, newMerchant, sql } from './helpers/app.js'
 import { newProduct, submit } from './helpers/shop.js'
 import { openSocket } from './helpers/socket.js'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
-import { createLogger } from '../src/logger.js'
+import { createLogger } from '../src/observe/logger.js'
 import { createApp, ledgerFaults, newDiner, newMobile, type TestAppOptions, testConfig } from './helpers/app.js'
 import { logLines } from './helpers/stand-in.js'
 import { APPID, type FakeWechat, fakeWechat, PHONE, SECRET, SESSION, TOKEN } from './helpers/wechat.js'

@@ -1,5 +1,5 @@
 import * as mariadb from 'mariadb'
-import { connectionOptions, SESSION_SQL } from '../../src/shared/connection.js'
+import { connectionOptions, SESSION_SQL } from '../../src/engine/connection.js'
 
 /** Runs `work` on a connection of its own. */
 export async function withConnection<T>(url: string, work: (connection: mariadb.Connection) => Promise<T>): Promise<T> {

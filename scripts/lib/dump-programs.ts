@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type * as mariadb from 'mariadb'
-import { connectionOptions } from '../../src/shared/connection.js'
+import { connectionOptions } from '../../src/engine/connection.js'
 import { findProgram, installByApt } from './apt.js'
 import { Fault } from './print.js'
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as mariadb from 'mariadb'
-import { connectionOptions } from '../../src/shared/connection.js'
+import { connectionOptions } from '../../src/engine/connection.js'
 import { canRun, findProgram, installByApt } from './apt.js'
 import { Fault, say } from './print.js'
 

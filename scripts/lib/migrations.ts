@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import * as mariadb from 'mariadb'
+import { connectionOptions } from '../../src/engine/connection.js'
 import {
   APPLIED_SQL,
   type AppliedMigration,
@@ -7,11 +8,10 @@ import {
   type Migration,
   missingFrom,
   readMigrations
-} from '../../src/migrations.js'
-import { connectionOptions } from '../../src/shared/connection.js'
+} from '../../src/engine/migrations.js'
 import { Fault } from './print.js'
 
-export { type Migration, readMigrations } from '../../src/migrations.js'
+export { type Migration, readMigrations } from '../../src/engine/migrations.js'
 
 const LOCK_WAIT_SECONDS = 120
 

@@ -13,7 +13,7 @@ export interface PictureKind {
 }
 
 const USERS_AT_A_TIME = 1000
-/** A key as src/domains/image/keep.ts makes it, wherever it stands in an address. */
+/** A key as src/adapters/storage/pictures.ts makes it, wherever it stands in an address. */
 const KEY = /(?:avatars|products)\/\d{4}\/\d{2}\/[0-9a-f]{32}\.webp/g
 /** The same alone, or what a put into a local folder left when the process was killed. */
 const STORED = /^(?:avatars|products)\/\d{4}\/\d{2}\/(?:[0-9a-f]{32}\.webp|[0-9a-f-]{36}\.tmp)$/

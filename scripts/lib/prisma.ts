@@ -1,6 +1,6 @@
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
+import { connectionOptions, SESSION_SQL } from '../../src/engine/connection.js'
 import { PrismaClient } from '../../src/generated/prisma/client.js'
-import { connectionOptions, SESSION_SQL } from '../../src/shared/connection.js'
 
 /** Runs `work` with a client of its own on the database at `url`. */
 export async function withPrisma<T>(url: string, work: (db: PrismaClient) => Promise<T>): Promise<T> {

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type * as mariadb from 'mariadb'
-import { isTransient } from '../../src/shared/database-errors.js'
+import { isTransient } from '../../src/engine/database-errors.js'
+import type { Vault } from '../../src/shared/cipher.js'
 import type { EncryptedColumn } from '../../src/shared/encrypted-columns.js'
-import type { Vault } from '../../src/shared/vault.js'
 
 /** Few enough that nobody waits long for a row of a batch that is under way. */
 const ROWS_AT_A_TIME = 200

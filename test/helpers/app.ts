@@ -15,7 +15,7 @@ import { createAdmin } from '../../src/domains/auth/service.js'
 import type { DrawTools } from '../../src/domains/lottery/draw.js'
 import { RuleBook } from '../../src/domains/lottery/versions.js'
 import { createUser } from '../../src/domains/user/service.js'
-import { connectionOptions } from '../../src/shared/connection.js'
+import { connectionOptions } from '../../src/engine/connection.js'
 
 /** A schema of its own for the test file that imports this, made before its tests and dropped after. */
 const schema = `test_${randomBytes(6).toString('hex')}`

@@ -1,6 +1,6 @@
 import * as mariadb from 'mariadb'
 import { onTestFinished } from 'vitest'
-import { connectionOptions } from '../../src/shared/connection.js'
+import { connectionOptions } from '../../src/engine/connection.js'
 import { databaseUrl, sql } from './app.js'
 
 /** A connection that holds what `statement` locks, until it is told to let go, or the test ends. */

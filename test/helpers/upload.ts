@@ -1,6 +1,6 @@
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import sharp from 'sharp'
-import type { ObjectStorage } from '../../src/storage/storage.js'
+import type { ObjectStorage } from '../../src/adapters/storage/storage.js'
 import type { Diner } from './app.js'
 
 /** A multipart body and its headers, as a client sends them. */

@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto'
 import { toResult } from '../../../src/domains/lottery/draw.js'
 import { decide, givesVoucher, type Outcome, type Pity, type Rules } from '../../../src/domains/lottery/rules.js'
-import { lineOf } from '../../../src/domains/realtime/event-log.js'
 import { lotteryResult, pointsUpdate } from '../../../src/domains/realtime/events.js'
 import { newCode } from '../../../src/domains/voucher/rules.js'
-import { codeHmac } from '../../../src/domains/voucher/service.js'
+import { codeHmac } from '../../../src/domains/voucher/vouchers.js'
+import { lineOf } from '../../../src/engine/push-log.js'
+import type { Vault } from '../../../src/shared/cipher.js'
 import { risingId } from '../../../src/shared/ids.js'
-import type { Vault } from '../../../src/shared/vault.js'
 
 /** Somebody who makes single draws, to be measured. */
 export interface Drawer {

@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto'
 import * as mariadb from 'mariadb'
-import { lineOf } from '../../../src/domains/realtime/event-log.js'
 import { pointsUpdate } from '../../../src/domains/realtime/events.js'
 import { expiryOf, newCode } from '../../../src/domains/voucher/rules.js'
-import { codeHmac } from '../../../src/domains/voucher/service.js'
-import type { Vault } from '../../../src/shared/vault.js'
+import { codeHmac } from '../../../src/domains/voucher/vouchers.js'
+import { lineOf } from '../../../src/engine/push-log.js'
+import type { Vault } from '../../../src/shared/cipher.js'
 import { inTransaction, keepTold, poolOptions } from './pool.js'
 
 /** Somebody who places orders for one product, to be measured. */

@@ -1,6 +1,6 @@
 import type * as mariadb from 'mariadb'
-import { connectionOptions, SESSION_SQL } from '../../../src/shared/connection.js'
-import type { Vault } from '../../../src/shared/vault.js'
+import { connectionOptions, SESSION_SQL } from '../../../src/engine/connection.js'
+import type { Vault } from '../../../src/shared/cipher.js'
 
 /** The connections of a baseline: sessions like the service's, and patience for a crowd. */
 export function poolOptions({ url, poolSize }: { url: string; poolSize: number }): mariadb.PoolConfig {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import * as mariadb from 'mariadb'
-import { connectionOptions } from '../../../src/shared/connection.js'
+import { connectionOptions } from '../../../src/engine/connection.js'
 
 /** Ticks of /proc/…/stat in a second: USER_HZ is 100 on every Linux that Node runs on. */
 const TICKS = 100

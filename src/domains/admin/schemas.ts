@@ -11,8 +11,8 @@ import {
   Points,
   StringEnum
 } from '../../shared/schemas.js'
-import { Application as OwnApplication } from '../merchant/schemas.js'
-import { ReviewStatus } from '../photo/schemas.js'
+import { Application as OwnApplication } from '../receipt/merchant-schemas.js'
+import { ReviewStatus } from '../receipt/schemas.js'
 import { Person, PointsRecord, UserInfo } from '../user/schemas.js'
 
 /** The most that one adjustment may give or take. */

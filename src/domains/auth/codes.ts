@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
+import type { Db, Tx } from '../../engine/tx.js'
+import type { Vault } from '../../shared/cipher.js'
 import { refuse } from '../../shared/refusal.js'
 import { businessDay, dateColumn, dayRange } from '../../shared/time.js'
-import type { Db, Tx } from '../../shared/tx.js'
-import type { Vault } from '../../shared/vault.js'
 import { CODE_TRIES, CODE_TTL_SECONDS, judgeSend } from './rules.js'
 
 const HMAC_PURPOSE = 'verification-code'

@@ -3,8 +3,8 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { durationSeconds } from '../../config.js'
-import { bearerToken } from '../../plugins/identity.js'
-import { isDuplicate } from '../../shared/database-errors.js'
+import { isDuplicate } from '../../engine/database-errors.js'
+import { bearerToken } from '../../identity/plugin.js'
 import { Refusal, refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { toUserInfo } from '../user/schemas.js'
@@ -24,7 +24,7 @@ import {
   WechatLoginBody
 } from './schemas.js'
 import { bookAdminAttempt, logAttempt, login, loginAdmin, passwordMatches, refresh, revokeSession } from './service.js'
-import { identify, loginWechat } from './wechat.js'
+import { identify, loginWechat } from './wechat-login.js'
 
 const TAGS = ['auth']
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { type BatchedTx, batchedTx } from '../../plugins/batched-tx.js'
+import { type BatchedTx, batchedTx } from '../../engine/batched-tx.js'
 import { type OrderAnswer, type OrderRequest, type OrderTools, submitAll } from './submit.js'
 
 /**

@@ -3,11 +3,11 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { actorOf } from '../../plugins/identity.js'
+import { processProductImage } from '../../adapters/images/images.js'
+import { keepImage } from '../../adapters/storage/pictures.js'
+import { FORM_LIMITS, PRODUCT_IMAGE, readPhotoForm } from '../../http/picture-form.js'
+import { actorOf } from '../../identity/plugin.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
-import { FORM_LIMITS, PRODUCT_IMAGE, readPhotoForm } from '../image/form.js'
-import { processProductImage } from '../image/images.js'
-import { keepImage } from '../image/keep.js'
 import { examples } from './examples.js'
 import { advanceOrder, listMerchantOrders } from './fulfilment.js'
 import {
@@ -34,7 +34,7 @@ import {
   moveStock,
   productStats,
   updateProduct
-} from './products.js'
+} from './product-changes.js'
 import { Cancelled, OrderParams, ProductParams } from './schemas.js'
 
 const TAGS = ['merchant']

@@ -1,11 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
+import { KEY_HEADER, keyedRequest, REPLAYED_HEADER } from '../../engine/idempotency-key.js'
 import { FreshCache } from '../../shared/fresh-cache.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
-import { KEY_HEADER, keyedRequest, REPLAYED_HEADER } from '../idempotency/rules.js'
 import { createOrderEngine } from './engine.js'
 import { examples } from './examples.js'
 import { cancelOrder, exchangeStatistics, listOrders, readOrder } from './orders.js'
+import { listCategories, listHotProducts, listProducts, readProduct } from './queries.js'
 import {
   Cancelled,
   Categories,
@@ -22,7 +23,6 @@ import {
   SubmitBody,
   Submitted
 } from './schemas.js'
-import { listCategories, listHotProducts, listProducts, readProduct } from './service.js'
 
 const TAGS = ['exchange']
 /** How old the shelf may be where no event tells of a change: another instance's without Redis, or a hand's in Studio. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { batchedTx } from '../../plugins/batched-tx.js'
+import { batchedTx } from '../../engine/batched-tx.js'
 import { type DrawAnswer, type DrawRequest, type DrawTools, drawAll } from './draw.js'
 
 /** Makes draws for many diners at once, as {@link drawAll} makes them. */

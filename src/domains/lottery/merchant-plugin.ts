@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { actorOf } from '../../plugins/identity.js'
+import { actorOf } from '../../identity/plugin.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { changeSettings, previewSettings, readSettings } from './settings.js'
 import { examples } from './settings-examples.js'

@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
+import { KEY_HEADER, keyedRequest, REPLAYED_HEADER } from '../../engine/idempotency-key.js'
 import { refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
-import { KEY_HEADER, keyedRequest, REPLAYED_HEADER } from '../idempotency/rules.js'
 import { createDrawEngine } from './engine.js'
 import { examples } from './examples.js'
+import { listRecords, readConfig, readPityStatus, readStatistics } from './queries.js'
 import { drawTypeOf } from './rules.js'
 import { Draw, DrawBody, LotteryConfig, PityStatus, Records, RecordsQuery, Statistics } from './schemas.js'
-import { listRecords, readConfig, readPityStatus, readStatistics } from './service.js'
 import { RuleBook } from './versions.js'
 
 const TAGS = ['lottery']

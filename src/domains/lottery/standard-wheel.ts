@@ -1,4 +1,4 @@
-import type { Db, Tx } from '../../shared/tx.js'
+import type { Db, Tx } from '../../engine/tx.js'
 import { type Prize, type Rules, TOTAL_WEIGHT } from './rules.js'
 import { recordVersion, snapshotOf } from './versions.js'
 

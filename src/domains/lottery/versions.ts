@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
+import type { Db, RawDb, Tx } from '../../engine/tx.js'
 import type { LotteryRuleVersion } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
-import type { Db, RawDb, Tx } from '../../shared/tx.js'
 import { faultsOf, type Prize, type Rules, TOTAL_WEIGHT } from './rules.js'
 import type { Snapshot } from './settings-schemas.js'
 

@@ -1,7 +1,7 @@
+import type { Db } from '../../engine/tx.js'
 import { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { dayRange, rate } from '../../shared/time.js'
-import type { Db } from '../../shared/tx.js'
 import { goodnessOfFit, LEAST_EXPECTED } from './goodness.js'
 import { exactShares, type Prize, type Rules, TOTAL_WEIGHT } from './rules.js'
 import type { LotteryStats, StatsQuery } from './settings-schemas.js'

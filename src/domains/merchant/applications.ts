@@ -1,9 +1,9 @@
+import type { Db, Tx } from '../../engine/tx.js'
 import type { Prisma } from '../../generated/prisma/client.js'
+import type { Vault } from '../../shared/cipher.js'
 import { maskText } from '../../shared/mask.js'
 import { refuse } from '../../shared/refusal.js'
-import type { Db, Tx } from '../../shared/tx.js'
-import type { Vault } from '../../shared/vault.js'
-import type { Application, ApplyBody } from './schemas.js'
+import type { Application, ApplyBody } from '../receipt/merchant-schemas.js'
 
 /** A row of `merchant_applications` as Prisma gives it. */
 export type ApplicationRow = Prisma.MerchantApplicationGetPayload<object>

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { LoggedEvent } from './event-log.js'
+import type { LoggedEvent } from '../../engine/push-log.js'
 
 /** What a feed needs of its connection. */
 export interface FeedEnds {

@@ -1,12 +1,12 @@
 import multipart from '@fastify/multipart'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
+import { processAvatar } from '../../adapters/images/images.js'
+import { keepImage } from '../../adapters/storage/pictures.js'
+import { AVATAR, FORM_LIMITS, readPhotoForm } from '../../http/picture-form.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
-import { AVATAR, FORM_LIMITS, readPhotoForm } from '../image/form.js'
-import { processAvatar } from '../image/images.js'
-import { keepImage } from '../image/keep.js'
 import { Vouchers, VouchersQuery } from '../voucher/schemas.js'
-import { listVouchers } from '../voucher/service.js'
+import { listVouchers } from '../voucher/vouchers.js'
 import { examples } from './examples.js'
 import {
   Avatar,

@@ -1,9 +1,9 @@
+import { pageFrom, type Sort } from '../../engine/keyset.js'
+import type { Db, Tx } from '../../engine/tx.js'
 import type { Prisma } from '../../generated/prisma/client.js'
-import { pageFrom, type Sort } from '../../shared/keyset.js'
 import { refuse } from '../../shared/refusal.js'
 import { businessDay, DAY_MS } from '../../shared/time.js'
-import type { Db, Tx } from '../../shared/tx.js'
-import { Account, post } from './ledger.js'
+import { Account, post } from '../points/ledger.js'
 import {
   type PointsRecord,
   type PointsRecordsQuery,

@@ -1,0 +1,102 @@
+import type { Static } from '@sinclair/typebox'
+import { examples as photo } from './examples.js'
+import type {
+  Application,
+  Batch,
+  MerchantStatistics,
+  PendingReviews,
+  Reviewed,
+  ReviewedUpload,
+  Reviews
+} from './merchant-schemas.js'
+
+const at = new Date('2026-11-22T12:00:00.000Z')
+
+const application: Application = {
+  application_id: 1,
+  status: 'pending',
+  business_name: '川味小馆',
+  contact_person: '王经理',
+  contact_phone: '139****0001',
+  business_license: null,
+  business_address: null,
+  reason: null,
+  applied_at: at,
+  decided_at: null,
+  reject_reason: null
+}
+
+const decided: ReviewedUpload = {
+  ...photo.upload,
+  description: '',
+  expected_points: 585,
+  waiting_minutes: 12,
+  reviewer_id: 7,
+  user: { user_id: 1, nickname: '用户5678', mobile: '138****5678' }
+}
+const waiting: ReviewedUpload = {
+  ...decided,
+  status: 'pending',
+  review_status: 'pending',
+  actual_amount: null,
+  points_awarded: 0,
+  review_time: null,
+  reviewer_id: null
+}
+const one = { total: 1, page: 1, limit: 20, total_pages: 1 }
+
+const pending: Static<typeof PendingReviews> = {
+  list: [waiting],
+  reviews: [waiting],
+  total: 1,
+  statistics: { pending_reviews: 1, oldest_pending_minutes: 12 },
+  pagination: one,
+  next_cursor: null
+}
+const reviews: Static<typeof Reviews> = { reviews: [decided], pagination: one, next_cursor: null }
+
+const reviewed: Static<typeof Reviewed> = {
+  upload_id: photo.upload.upload_id,
+  action: 'approved',
+  status: 'approved',
+  actual_amount: 58.5,
+  points_awarded: 585,
+  user_new_balance: 1585,
+  reviewed_at: at
+}
+
+const batch: Batch = {
+  total: 2,
+  success_count: 1,
+  fail_count: 1,
+  results: [
+    { upload_id: photo.upload.upload_id, success: true, action: 'approved', points_awarded: 585 },
+    {
+      upload_id: 'unknown',
+      success: false,
+      action: 'rejected',
+      code: 4003,
+      error: 'REVIEW_NOT_FOUND',
+      msg: '审核记录不存在'
+    }
+  ]
+}
+
+const figures = {
+  total_reviews: 3,
+  pending_reviews: 1,
+  approved_reviews: 1,
+  rejected_reviews: 1,
+  approval_rate: 0.5
+}
+const statistics: MerchantStatistics = {
+  overall: figures,
+  today: figures,
+  monthly: figures,
+  points: { total_awarded: 585, average_per_approval: 585 },
+  efficiency: { average_minutes: 12.5, oldest_pending_minutes: 12 },
+  daily: [{ date: '2026-11-22', total: 3, approved: 1, rejected: 1, points_awarded: 585 }]
+}
+
+/** What the documentation shows of each answer. */
+export const examples = { application, pending, reviews, reviewed, batch, statistics }

@@ -1,0 +1,162 @@
+import { type Static, Type } from '@sinclair/typebox'
+import {
+  Count,
+  DateTime,
+  Day,
+  ExportFormat,
+  Id,
+  NextCursor,
+  Nullable,
+  PageQuery,
+  Pagination,
+  Points,
+  Rate,
+  StringEnum
+} from '../../shared/schemas.js'
+import { Person } from '../user/schemas.js'
+import { ReviewStatus, Upload, UploadId } from './schemas.js'
+
+const Text = (maxLength: number, options: object = {}) =>
+  Type.String({ minLength: 1, maxLength, pattern: '\\S', ...options })
+
+export const ApplyBody = Type.Object(
+  {
+    business_name: Text(100),
+    contact_person: Text(50),
+    contact_phone: Type.String({ pattern: '^[0-9+() -]{5,20}$', maxLength: 20 }),
+    business_license: Type.Optional(Text(100)),
+    business_address: Type.Optional(Text(255)),
+    reason: Type.Optional(Text(500))
+  },
+  { examples: [{ business_name: '川味小馆', contact_person: '王经理', contact_phone: '13900000001' }] }
+)
+export type ApplyBody = Static<typeof ApplyBody>
+
+export const Application = Type.Object({
+  application_id: Id,
+  status: ReviewStatus,
+  business_name: Type.String(),
+  contact_person: Type.String(),
+  contact_phone: Type.String({ description: 'masked' }),
+  business_license: Nullable(Type.String({ description: 'masked' })),
+  business_address: Nullable(Type.String()),
+  reason: Nullable(Type.String()),
+  applied_at: DateTime,
+  decided_at: Nullable(DateTime),
+  reject_reason: Nullable(Type.String())
+})
+export type Application = Static<typeof Application>
+
+export const ReviewedUpload = Type.Composite([
+  Upload,
+  Type.Object({
+    description: Type.String(),
+    expected_points: Points,
+    waiting_minutes: Count,
+    reviewer_id: Nullable(Id),
+    user: Person
+  })
+])
+export type ReviewedUpload = Static<typeof ReviewedUpload>
+
+export const PendingReviews = Type.Object({
+  list: Type.Array(ReviewedUpload),
+  reviews: Type.Array(ReviewedUpload),
+  total: Count,
+  statistics: Type.Object({ pending_reviews: Count, oldest_pending_minutes: Count }),
+  pagination: Pagination,
+  next_cursor: NextCursor
+})
+
+export const ReviewsQuery = Type.Composite([
+  PageQuery,
+  Type.Object({
+    status: StringEnum(['all', 'pending', 'approved', 'rejected'], { default: 'all' }),
+    reviewer_id: Type.Optional(Id),
+    from: Type.Optional(Day),
+    to: Type.Optional(Day),
+    format: ExportFormat
+  })
+])
+export type ReviewsQuery = Static<typeof ReviewsQuery>
+
+export const Reviews = Type.Object({
+  reviews: Type.Array(ReviewedUpload),
+  pagination: Pagination,
+  next_cursor: NextCursor
+})
+
+const Action = StringEnum(['approved', 'rejected'])
+const Reason = Type.Optional(Type.String({ maxLength: 500 }))
+const ActualAmount = Type.Number({ description: 'yuan, 0.01 to 10000, at most two decimals; needed to approve' })
+
+export const ReviewBody = Type.Object(
+  { upload_id: UploadId, action: Action, actual_amount: Type.Optional(ActualAmount), reason: Reason },
+  { examples: [{ upload_id: '019ab1c2-7d00-7000-8000-000000000003', action: 'approved', actual_amount: 58.5 }] }
+)
+export type ReviewBody = Static<typeof ReviewBody>
+
+export const ApproveBody = Type.Object(
+  { actual_amount: Type.Optional(ActualAmount), reason: Reason },
+  { examples: [{ actual_amount: 58.5 }] }
+)
+export const RejectBody = Type.Object({ reason: Reason }, { examples: [{ reason: '小票不清晰' }] })
+
+export const Reviewed = Type.Object({
+  upload_id: UploadId,
+  action: Action,
+  status: Action,
+  actual_amount: Nullable(Type.Number()),
+  points_awarded: Points,
+  user_new_balance: Points,
+  reviewed_at: DateTime
+})
+
+export const BatchBody = Type.Object(
+  {
+    // Each item is judged by itself, its fields too: one that does not fit fails alone.
+    reviews: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 50 })
+  },
+  {
+    examples: [{ reviews: [{ upload_id: '019ab1c2-7d00-7000-8000-000000000003', action: 'rejected', reason: '重复' }] }]
+  }
+)
+
+export const BatchResult = Type.Object({
+  upload_id: Nullable(Type.String()),
+  success: Type.Boolean(),
+  action: Nullable(Type.String()),
+  points_awarded: Type.Optional(Points),
+  code: Type.Optional(Type.Integer()),
+  error: Type.Optional(Type.String()),
+  msg: Type.Optional(Type.String())
+})
+export type BatchResult = Static<typeof BatchResult>
+
+export const Batch = Type.Object({
+  total: Count,
+  success_count: Count,
+  fail_count: Count,
+  results: Type.Array(BatchResult)
+})
+export type Batch = Static<typeof Batch>
+
+const Figures = Type.Object({
+  total_reviews: Count,
+  pending_reviews: Count,
+  approved_reviews: Count,
+  rejected_reviews: Count,
+  approval_rate: Rate
+})
+
+export const MerchantStatistics = Type.Object({
+  overall: Figures,
+  today: Figures,
+  monthly: Figures,
+  points: Type.Object({ total_awarded: Points, average_per_approval: Type.Number() }),
+  efficiency: Type.Object({ average_minutes: Type.Number(), oldest_pending_minutes: Count }),
+  daily: Type.Array(
+    Type.Object({ date: Type.String(), total: Count, approved: Count, rejected: Count, points_awarded: Points })
+  )
+})
+export type MerchantStatistics = Static<typeof MerchantStatistics>
