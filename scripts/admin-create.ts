@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util'
 import { Value } from '@sinclair/typebox/value'
 import bcrypt from 'bcrypt'
+import { BCRYPT_COST, createAdmin } from '../src/domains/auth/admin-login.js'
 import { AdminLoginBody, Mobile } from '../src/domains/auth/schemas.js'
-import { BCRYPT_COST, createAdmin } from '../src/domains/auth/service.js'
 import { openDatabase } from './lib/database.js'
 import { Fault, guarded, say } from './lib/print.js'
-import { withPrisma } from './lib/prisma.js'
+import { scriptWork, withPrisma } from './lib/prisma.js'
 import { readSettings } from './lib/settings.js'
 import { bringUpToDate } from './migrate.js'
 
@@ -29,17 +29,13 @@ export async function main(args: string[]): Promise<void> {
           if ((await tx.adminUser.count({ where: { user: { mobile } } })) > 0) {
             throw new Fault('That mobile belongs to another admin already.')
           }
-          return createAdmin(tx, {
-            username,
-            passwordHash,
-            mobile,
-            newUserPoints: config.NEW_USER_POINTS,
-            now: new Date()
-          })
+          const newUserPoints = config.NEW_USER_POINTS
+          return createAdmin(scriptWork(tx), { username, passwordHash, mobile, newUserPoints })
         })
       )
       say(
-        `made the admin ${username} (admin ${admin.adminId}, user ${admin.userId}); log in at POST /api/auth/admin-login`
+        `made the admin ${username} (admin ${admin.adminId}, user ${admin.userId}); log in at ` +
+          'POST /api/auth/admin-login'
       )
     } finally {
       await database.close()

@@ -6,8 +6,8 @@ import { parseArgs } from 'node:util'
 import type { TSchema } from '@sinclair/typebox'
 import { buildApp } from '../src/app.js'
 import { loadConfig } from '../src/config.js'
-import { pushes } from '../src/domains/realtime/events.js'
 import { ClientMessage, replies } from '../src/domains/realtime/messages.js'
+import { PUSHES } from '../src/registry.js'
 import { catalogue } from '../src/shared/catalogue.js'
 import { guarded, say } from './lib/print.js'
 
@@ -107,6 +107,7 @@ function forClients(document: object): object {
 function shapes(): Record<string, object> {
   const named = (way: string, schemas: Record<string, TSchema>) =>
     Object.entries(schemas).map(([name, schema]) => [`${way}${name}`, schema] as const)
+  const pushes = Object.fromEntries(PUSHES.map(({ name, schema }) => [name, schema]))
   const all = [...named('push:', pushes), ...named('reply:', replies), ['ClientMessage', ClientMessage] as const]
   return JSON.parse(JSON.stringify(Object.fromEntries(all)))
 }

@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import { createVault, type Vault } from '../src/shared/cipher.js'
+import { type Cipher, createCipher } from '../src/shared/cipher.js'
 import { ENCRYPTED_COLUMNS } from '../src/shared/encrypted-columns.js'
 import { withConnection } from './lib/connection.js'
 import { openDatabase } from './lib/database.js'
@@ -25,12 +25,13 @@ export async function main(): Promise<void> {
     const config = readSettings()
     const database = await openDatabase(config)
     try {
-      const vault = createVault(config.ENCRYPTION_KEY, config.ENCRYPTION_KEY_PREVIOUS)
-      const { left, unreadable } = await rotate(database.url, vault)
+      const cipher = createCipher(config.ENCRYPTION_KEY, config.ENCRYPTION_KEY_PREVIOUS)
+      const { left, unreadable } = await rotate(database.url, cipher)
       if (left === 0) return 0
       const advice =
         unreadable.length > 0
-          ? `Neither key decrypts ${unreadable.length} of them: is ENCRYPTION_KEY_PREVIOUS the key they were written with?`
+          ? `Neither key decrypts ${unreadable.length} of them: is ENCRYPTION_KEY_PREVIOUS the key they were written ` +
+            'with?'
           : 'An instance still writes under the other key: restart it with the new one, and run this again.'
       process.stderr.write(`${pc.red(`${left} rows are not under ENCRYPTION_KEY.`)} ${advice}\n`)
       return 1
@@ -41,11 +42,11 @@ export async function main(): Promise<void> {
 }
 
 /** Goes through every column once, and counts at the end what is left. Faults go to standard output. */
-export async function rotate(url: string, vault: Vault): Promise<Rotation> {
+export async function rotate(url: string, cipher: Cipher): Promise<Rotation> {
   return withConnection(url, async (connection) => {
     const countAll = async () => {
       let sum = 0
-      for (const target of ENCRYPTED_COLUMNS) sum += await countLeft(connection, vault, target)
+      for (const target of ENCRYPTED_COLUMNS) sum += await countLeft(connection, cipher, target)
       return sum
     }
     const total = await countAll()
@@ -55,7 +56,7 @@ export async function rotate(url: string, vault: Vault): Promise<Rotation> {
     const lines: string[] = []
     for (const target of ENCRYPTED_COLUMNS) {
       const before = done
-      for await (const batch of rotateColumn(connection, vault, target)) {
+      for await (const batch of rotateColumn(connection, cipher, target)) {
         done += batch.done
         seen += batch.done + batch.overtaken + batch.unreadable.length
         unreadable.push(...batch.unreadable)

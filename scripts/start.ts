@@ -58,7 +58,8 @@ async function database(config: Config): Promise<OpenDatabase & { claim?: Claim 
     const { pid, address } = outcome.owner
     throw new Fault(
       `The service already runs ${address === undefined ? '' : `at ${address} `}(process ${pid}), on the same data ` +
-        `folder ${config.DATA_DIR}.\nStop it first, or start a second one with its own: DATA_DIR=.data2 PORT=3001 npm start`
+        `folder ${config.DATA_DIR}.\nStop it first, or start a second one with its own: ` +
+        'DATA_DIR=.data2 PORT=3001 npm start'
     )
   }
   const { claim } = outcome

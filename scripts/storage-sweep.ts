@@ -80,13 +80,13 @@ async function sweep(task: Sweep): Promise<number> {
 
 /** Looks up the photographs of every row, a batch of rows after the other. */
 async function findMissing({ db, storage }: Sweep): Promise<{ rows: number; missing: number }> {
-  const bar = startBar('row', await db.photoReview.count(), 'missing')
+  const bar = startBar('row', await db.receipt.count(), 'missing')
   const queue = new PQueue({ concurrency: LOOKUPS_AT_ONCE })
   let rows = 0
   let missing = 0
   let last = ''
   for (;;) {
-    const batch = await db.photoReview.findMany({
+    const batch = await db.receipt.findMany({
       where: { uploadId: { gt: last } },
       orderBy: { uploadId: 'asc' },
       take: ROWS_AT_A_TIME,
@@ -120,7 +120,7 @@ async function findMissing({ db, storage }: Sweep): Promise<{ rows: number; miss
 
 async function rowsAmong(db: PrismaClient, uploadIds: ReadonlySet<string>): Promise<ReadonlySet<string>> {
   if (uploadIds.size === 0) return uploadIds
-  const rows = await db.photoReview.findMany({
+  const rows = await db.receipt.findMany({
     where: { uploadId: { in: [...uploadIds] } },
     select: { uploadId: true }
   })

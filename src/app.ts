@@ -3,32 +3,39 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
-import fp from 'fastify-plugin'
 import { ImageJobs } from './adapters/images/images.js'
 import redis from './adapters/redis/plugin.js'
-import { openSms, type SmsProvider } from './adapters/sms/sms.js'
+import type { SmsProvider } from './adapters/sms/gateway.js'
+import { openSms } from './adapters/sms/sms.js'
 import storage from './adapters/storage/plugin.js'
 import type { ObjectStorage } from './adapters/storage/storage.js'
 import wechatClient from './adapters/wechat/plugin.js'
 import { type Config, docsEnabled, trustProxy } from './config.js'
-import admin from './domains/admin/plugin.js'
+import adminAudit from './domains/audit/admin-plugin.js'
+import adminLogins from './domains/auth/admin-plugin.js'
 import auth from './domains/auth/plugin.js'
-import voucher from './domains/counter/merchant-plugin.js'
-import wechat from './domains/diagnostics/plugin.js'
+import counter from './domains/counter/merchant-plugin.js'
+import diagnostics from './domains/diagnostics/plugin.js'
 import merchantExchange from './domains/exchange/merchant-plugin.js'
 import exchange from './domains/exchange/plugin.js'
 import merchantLottery from './domains/lottery/merchant-plugin.js'
 import lottery from './domains/lottery/plugin.js'
+import adminMerchants from './domains/merchant/admin-plugin.js'
+import merchant from './domains/merchant/plugin.js'
+import adminPoints from './domains/points/admin-plugin.js'
+import points from './domains/points/plugin.js'
 import type { HubLimits } from './domains/realtime/limits.js'
 import realtime from './domains/realtime/plugin.js'
-import merchant from './domains/receipt/merchant-plugin.js'
-import photo from './domains/receipt/plugin.js'
+import merchantReceipts from './domains/receipt/merchant-plugin.js'
+import receipt from './domains/receipt/plugin.js'
+import adminUsers from './domains/user/admin-plugin.js'
 import user from './domains/user/plugin.js'
+import voucher from './domains/voucher/plugin.js'
 import { createLocalBus, type EventBus } from './engine/bus.js'
 import database from './engine/database.js'
-import context from './engine/request-usage.js'
+import requestUsage from './engine/request-usage.js'
 import { createSharedBus } from './engine/shared-bus.js'
-import janitor from './engine/sweeper.js'
+import sweeper from './engine/sweeper.js'
 import cache from './http/cache.js'
 import docs from './http/docs.js'
 import drain from './http/drain.js'
@@ -38,19 +45,22 @@ import overload, { type OverloadLimits } from './http/overload.js'
 import rateLimit from './http/rate-limit.js'
 import security from './http/security.js'
 import validation from './http/validation.js'
-import identity, { access } from './identity/plugin.js'
+import access from './identity/access.js'
+import identity from './identity/plugin.js'
+import tokens from './identity/tokens.js'
 import alerts, { type AlertOptions } from './observe/alerts.js'
 import health from './observe/health.js'
 import metrics from './observe/metrics.js'
 import scrape from './observe/scrape.js'
-import { createVault, type Vault } from './shared/cipher.js'
+import { COUNTERS, PUSHES, SWEEPS } from './registry.js'
+import { type Cipher, createCipher } from './shared/cipher.js'
 import { failureBody, refuse } from './shared/refusal.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
     readonly config: Config
     readonly bus: EventBus
-    readonly vault: Vault
+    readonly cipher: Cipher
     readonly sms: SmsProvider
     /** All image work of this process, whichever route asks for it. */
     readonly imageJobs: ImageJobs
@@ -102,23 +112,39 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.decorate('config', config)
   app.decorate('clock', options.clock ?? (() => new Date()))
   app.decorate('randomInt', options.randomInt ?? ((below: number) => randomInt(below)))
-  app.decorate('vault', createVault(config.ENCRYPTION_KEY, config.ENCRYPTION_KEY_PREVIOUS))
+  app.decorate('cipher', createCipher(config.ENCRYPTION_KEY, config.ENCRYPTION_KEY_PREVIOUS))
   app.decorate('imageJobs', new ImageJobs())
   app.decorate('sms', options.sms ?? (await openSms(config, app.log)))
   await app.register(redis)
-  await app.register(
-    fp(
-      async (instance) => {
-        const local = createLocalBus((err) => app.log.error({ err }, 'a listener failed'))
-        instance.decorate('bus', instance.redis === undefined ? local : createSharedBus(local, instance.redis, app.log))
-      },
-      { name: 'bus', dependencies: ['redis'] }
-    )
-  )
+  app.decorate('bus', openBus(app))
 
-  // What every request passes, in this order.
-  await app.register(context)
-  await app.register(metrics)
+  await registerRequestPath(app, options)
+  await app.register(storage, options.storage === undefined ? {} : { storage: options.storage })
+  await app.register(wechatClient)
+  await app.register(realtime, { pushes: PUSHES, ...(options.realtime && { limits: options.realtime }) })
+  await app.register(health)
+  await app.register(scrape)
+  await app.register(alerts, options.alerts ?? {})
+  await app.register(sweeper, { sweeps: SWEEPS, observer: app.meters })
+  await registerDomains(app)
+  return app
+}
+
+/** The bus of this process, or of all instances where they share a Redis. */
+function openBus({ log, redis }: FastifyInstance): EventBus {
+  const local = createLocalBus((err) => log.error({ err }, 'a listener failed'))
+  if (redis === undefined) return local
+  return createSharedBus(local, redis, {
+    isPushType: (name) => PUSHES.some((push) => push.name === name),
+    onForeign: () => log.warn('an event on Redis that is none of ours was dropped')
+  })
+}
+
+/** What every request passes, in this order. */
+async function registerRequestPath(app: FastifyInstance, options: AppOptions): Promise<void> {
+  const { config } = options
+  await app.register(requestUsage)
+  await app.register(metrics, { counters: COUNTERS })
   await app.register(errors)
   await app.register(drain)
   await app.register(security)
@@ -129,34 +155,34 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     url: config.DATABASE_URL,
     poolSize: config.DB_POOL,
     comments: config.SQL_COMMENTS,
+    observer: app.meters,
+    bus: app.bus,
+    cipher: app.cipher,
+    clock: app.clock,
     ...(options.onQuery === undefined ? {} : { onQuery: options.onQuery })
   })
+  await app.register(tokens)
   await app.register(identity)
   await app.register(rateLimit)
   await app.register(access)
   await app.register(cache)
   if (docsEnabled(config)) await app.register(docs)
+}
 
-  await app.register(storage, options.storage === undefined ? {} : { storage: options.storage })
-  await app.register(wechatClient)
-  await app.register(realtime, options.realtime === undefined ? {} : { limits: options.realtime })
-  await app.register(health)
-  await app.register(scrape)
-  await app.register(alerts, options.alerts ?? {})
-  await app.register(janitor)
-
+/** The routes: each domain's own, by whom they are for. */
+async function registerDomains(app: FastifyInstance): Promise<void> {
   await app.register(auth, { prefix: '/api/auth' })
-  await app.register(user, { prefix: '/api/user' })
+  for (const plugin of [user, points, voucher]) await app.register(plugin, { prefix: '/api/user' })
   await app.register(lottery, { prefix: '/api/lottery' })
   await app.register(exchange, { prefix: '/api/exchange' })
-  await app.register(merchantLottery, { prefix: '/api/merchant' })
-  await app.register(photo, { prefix: '/api/photo' })
-  await app.register(merchant, { prefix: '/api/merchant' })
-  await app.register(merchantExchange, { prefix: '/api/merchant' })
-  await app.register(voucher, { prefix: '/api/merchant' })
-  await app.register(admin, { prefix: '/api/admin' })
-  await app.register(wechat, { prefix: '/api/wechat' })
-  return app
+  await app.register(receipt, { prefix: '/api/photo' })
+  for (const plugin of [merchant, merchantLottery, merchantReceipts, merchantExchange, counter]) {
+    await app.register(plugin, { prefix: '/api/merchant' })
+  }
+  for (const plugin of [adminMerchants, adminUsers, adminPoints, adminAudit, adminLogins]) {
+    await app.register(plugin, { prefix: '/api/admin' })
+  }
+  await app.register(diagnostics, { prefix: '/api/wechat' })
 }
 
 /** A request that is no HTTP is answered in the same shape; there is no route, no reply, only a socket. */

@@ -158,7 +158,7 @@ export const ConfigSchema = Type.Object({
 export type Config = Static<typeof ConfigSchema>
 
 /** The values of `.env.example`: fit to start with, unfit for production. */
-export const PLACEHOLDERS: ReadonlySet<string> = new Set([
+const PLACEHOLDERS: ReadonlySet<string> = new Set([
   'https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=',
   'your_jwt_secret_key_change_in_production',
   'your_32_bytes_hex_encryption_key_change_in_production'
@@ -298,7 +298,7 @@ export function durationSeconds(text: string): number {
   return Math.floor((parseDuration(text) ?? 0) / 1000)
 }
 
-/** All requests of one client in 15 minutes (spec 3.4). */
+/** All requests of one client in 15 minutes (contract section 2). */
 export function windowMax(config: Config): number {
   return config.RATE_LIMIT_WINDOW_MAX ?? (config.NODE_ENV === 'production' ? 100 : 1000)
 }

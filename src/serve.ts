@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { type AppOptions, buildApp } from './app.js'
 import { createLogger, logFiles } from './observe/logger.js'
+import { DeadlineExceeded, withDeadline } from './shared/deadline.js'
 
 /** A service that listens. */
 export interface Service {
@@ -41,18 +42,13 @@ export async function serve(
     async stop() {
       // A connection that never sent a request does not count as idle: it would be waited for until it times out.
       const cut = setTimeout(() => app.server.closeAllConnections(), FINISH_WITHIN_MS)
-      let timer: NodeJS.Timeout | undefined
-      const limit = new Promise<void>((resolve) => {
-        timer = setTimeout(() => {
-          app.log.error('requests did not finish in time')
-          resolve()
-        }, STOP_WITHIN_MS)
-      })
       app.drain.start()
       await pause(noticeMs)
-      await Promise.race([app.close(), limit])
+      await withDeadline(STOP_WITHIN_MS, Promise.resolve(app.close())).catch((err: unknown) => {
+        if (!(err instanceof DeadlineExceeded)) throw err
+        app.log.error('requests did not finish in time')
+      })
       clearTimeout(cut)
-      clearTimeout(timer)
     }
   }
 }

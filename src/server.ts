@@ -14,8 +14,8 @@ try {
   // PM2 waits for this word before it stops the process that this one replaces.
   process.send?.('ready')
 } catch (err) {
-  process.stderr.write(
-    `${err instanceof ConfigError || err instanceof SchemaError ? err.message : err instanceof Error ? err.stack : String(err)}\n`
-  )
+  const isExplained = err instanceof ConfigError || err instanceof SchemaError
+  const { message, stack = message } = err instanceof Error ? err : new Error(String(err))
+  process.stderr.write(`${isExplained ? message : stack}\n`)
   process.exit(1)
 }

@@ -5,9 +5,8 @@ import bcrypt from 'bcrypt'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { buildApp } from '../src/app.js'
-import admin from '../src/domains/admin/plugin.js'
-import { createAdmin } from '../src/domains/auth/service.js'
-import { createUser } from '../src/domains/user/service.js'
+import { createAdmin } from '../src/domains/auth/admin-login.js'
+import { createUser } from '../src/domains/user/accounts.js'
 import { CSV_PAGE, csvCell, csvLine, csvStream, pagesOf } from '../src/shared/csv.js'
 import { businessDay } from '../src/shared/time.js'
 import {
@@ -25,7 +24,6 @@ import { openSocket } from './helpers/socket.js'
 async function createAdminApp({ config, ...options }: TestAppOptions = {}): Promise<FastifyInstance> {
   const app = await buildApp({ overload: { maxEventLoopDelayMs: 0 }, ...options, config: testConfig(config) })
   onTestFinished(() => app.close())
-  if (!app.hasPlugin('admin')) await app.register(admin, { prefix: '/api/admin' })
   await app.listen({ port: 0, host: '127.0.0.1' })
   return app
 }
@@ -35,7 +33,7 @@ type Admin = Pick<Diner, 'userId' | 'access' | 'get' | 'post'>
 async function newAdmin(app: FastifyInstance): Promise<Admin> {
   const [username, mobile] = [`admin${newMobile()}`, newMobile()]
   const passwordHash = await bcrypt.hash('right password', 4)
-  await app.tx((tx) => createAdmin(tx, { username, passwordHash, mobile, newUserPoints: 1000, now: app.clock() }))
+  await app.tx((uow) => createAdmin(uow, { username, passwordHash, mobile, newUserPoints: 1000 }))
   const payload = { username, password: 'right password' }
   const { data } = (await app.inject({ method: 'POST', url: '/api/auth/admin-login', payload })).json()
   const authorization = `Bearer ${data.access_token}`
@@ -60,8 +58,8 @@ const apply = (app: FastifyInstance, userId: number) =>
         userId,
         businessName: '阿明小馆',
         contactPerson: '陈明',
-        contactPhone: app.vault.encrypt('075512345678'),
-        businessLicense: app.vault.encrypt('91440300MA5EXAMPLE')
+        contactPhone: app.cipher.encrypt('075512345678'),
+        businessLicense: app.cipher.encrypt('91440300MA5EXAMPLE')
       }
     })
     .then(({ applicationId }) => applicationId)
@@ -422,9 +420,7 @@ describe('points', () => {
   test('a balance stops where its column ends', async () => {
     const app = await createAdminApp()
     const by = await newAdmin(app)
-    const userId = await app.tx((tx) =>
-      createUser(tx, { mobile: newMobile(), points: 2_147_000_000, now: app.clock() })
-    )
+    const userId = await app.tx((uow) => createUser(uow, { mobile: newMobile(), points: 2_147_000_000 }))
     const url = `/users/${userId}/points`
     const refused = await by.post(url, { change: 483_648, reason })
     expect(refused.json()).toMatchObject({ code: 1003, details: [{ field: 'change' }] })

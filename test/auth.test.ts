@@ -2,8 +2,8 @@ import { createHmac } from 'node:crypto'
 import bcrypt from 'bcrypt'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
+import { createAdmin } from '../src/domains/auth/admin-login.js'
 import { afterFailure, isLocked, type Lockout, UNLOCKED } from '../src/domains/auth/rules.js'
-import { createAdmin } from '../src/domains/auth/service.js'
 import { createApp, type Diner, login, newDiner, newMobile, signIn, testConfig, until } from './helpers/app.js'
 
 const post = (app: FastifyInstance, url: string, payload: object, headers: Record<string, string> = {}) =>
@@ -218,9 +218,9 @@ describe('tokens', () => {
     const app = await createApp()
     const diner = await newDiner(app)
     expect((await diner.get('/api/user/info')).statusCode).toBe(200)
-    await app.tx(async (tx, outbox) => {
+    await app.tx(async ({ tx, outbox }) => {
       await tx.user.update({ where: { userId: diner.userId }, data: { status: 'inactive' } })
-      outbox.tell({ kind: 'user_changed', userId: diner.userId })
+      outbox.notify({ kind: 'user_changed', userId: diner.userId })
     })
     expect((await diner.get('/api/user/info')).json().error).toBe('ACCOUNT_DISABLED')
   })
@@ -296,9 +296,7 @@ describe('admins', () => {
   const makeAdmin = async (app: FastifyInstance) => {
     const username = `admin${newMobile()}`
     const passwordHash = await bcrypt.hash('right password', 4)
-    await app.tx((tx) =>
-      createAdmin(tx, { username, passwordHash, mobile: newMobile(), newUserPoints: 1000, now: app.clock() })
-    )
+    await app.tx((uow) => createAdmin(uow, { username, passwordHash, mobile: newMobile(), newUserPoints: 1000 }))
     return username
   }
   const enter = (app: FastifyInstance, username: string, password: string) =>

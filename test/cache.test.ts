@@ -4,7 +4,7 @@ import { createApp, type Diner, newDiner, newMerchant } from './helpers/app.js'
 import { newProduct, submit } from './helpers/shop.js'
 import { picture, upload } from './helpers/upload.js'
 
-/** What mini-programs keep, and for how long (spec 12.5.1). */
+/** What mini-programs keep, and for how long (contract section 9). */
 const KEPT = {
   '/api/user/info': 300,
   '/api/user/statistics': 600,

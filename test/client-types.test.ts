@@ -5,9 +5,9 @@ import path from 'node:path'
 import { Value } from '@sinclair/typebox/value'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeClient } from '../scripts/client-types.js'
-import { pushes } from '../src/domains/realtime/events.js'
 import { replies } from '../src/domains/realtime/messages.js'
 import { PATH_ALIASES } from '../src/http/mini-program-tables.js'
+import { PUSHES } from '../src/registry.js'
 import { catalogue } from '../src/shared/catalogue.js'
 import { createApp, newDiner } from './helpers/app.js'
 import { openSocket } from './helpers/socket.js'
@@ -103,7 +103,8 @@ describe('the client kit', () => {
   })
 
   test('has a guide that names every push, every other frame, and every alias', () => {
-    for (const name of [...Object.keys(pushes), ...Object.keys(replies)]) expect(guide).toContain(`\`${name}\``)
+    for (const name of [...PUSHES.map((push) => push.name), ...Object.keys(replies)])
+      expect(guide).toContain(`\`${name}\``)
     for (const { path: alias, of } of PATH_ALIASES) {
       expect(guide).toContain(alias)
       expect(guide).toContain(of)

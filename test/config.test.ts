@@ -145,10 +145,10 @@ test('a copied .env.example does not stop a developer', async () => {
   expect(loadConfig(env, SECRETS)).toMatchObject(SECRETS)
 })
 
-test('.env.example and the README list every setting, in the order of the schema', async () => {
+test('.env.example and the settings page list every setting, in the order of the schema', async () => {
   const names = Object.keys(ConfigSchema.properties)
   expect(exampleLines(await readFile('.env.example', 'utf8')).map(([name]) => name)).toEqual(names)
-  const readme = await readFile('README.md', 'utf8')
+  const readme = await readFile('docs/OPERATIONS.md', 'utf8')
   const listed = [...readme.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \|/gm)].map((match) => match[1])
   expect(listed).toEqual(names)
 })

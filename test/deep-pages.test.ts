@@ -58,8 +58,8 @@ beforeAll(async () => {
   const others = await Promise.all(Array.from({ length: OTHERS }, () => newDiner(app, { points: 0 })))
   admin = await newAdmin(app)
   const productId = await newProduct(app)
-  const phone = app.vault.encrypt('13800000000')
-  const code = app.vault.encrypt('K7QXM4PTRW9A')
+  const phone = app.cipher.encrypt('13800000000')
+  const code = app.cipher.encrypt('K7QXM4PTRW9A')
   const ids = [diner, ...others].map(({ userId }) => userId).join(', ')
   const rows = `${numbers(ROWS)} JOIN users ON user_id IN (${ids})`
   await sql(`INSERT INTO points_records (user_id, points, balance_after, type, source)

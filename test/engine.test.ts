@@ -3,14 +3,15 @@ import type { FastifyInstance } from 'fastify'
 import * as mariadb from 'mariadb'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../scripts/lib/migrations.js'
-import { type DrawRequest, type DrawTools, drawAll } from '../src/domains/lottery/draw.js'
+import { drawAll } from '../src/domains/lottery/draw.js'
+import type { DrawRequest, DrawTools } from '../src/domains/lottery/draw-request.js'
 import { createDrawEngine } from '../src/domains/lottery/engine.js'
 import { DRAWS } from '../src/domains/lottery/rules.js'
 import type { DrawType } from '../src/domains/lottery/schemas.js'
-import { createUser } from '../src/domains/user/service.js'
+import { createUser } from '../src/domains/user/accounts.js'
 import { connectionOptions } from '../src/engine/connection.js'
-import { eventsAfter } from '../src/engine/push-log.js'
-import { insertInto, type Value } from '../src/engine/sql.js'
+import { pushesAfter } from '../src/engine/push-log.js'
+import { insertInto, type NewRow, type Value } from '../src/engine/sql.js'
 import { type Write, writeAll } from '../src/engine/tx.js'
 import {
   createApp,
@@ -35,7 +36,7 @@ const draw = (diner: Diner, headers: Record<string, string> = {}) => diner.post(
 async function makeDiners(app: FastifyInstance, count: number, points = 10_000): Promise<number[]> {
   const ids: number[] = []
   for (let n = 0; n < count; n += 1) {
-    ids.push(await app.tx((tx) => createUser(tx, { mobile: newMobile(), points, now: app.clock() })))
+    ids.push(await app.tx((uow) => createUser(uow, { mobile: newMobile(), points })))
   }
   return ids
 }
@@ -56,9 +57,9 @@ test('500 draws at once of 100 diners are made in far fewer transactions', async
   const engine = engineOf(app)
   queries.length = 0
   const answers = await Promise.all(
-    Array.from({ length: 500 }, (_, n) => engine.draw({ userId: ids[n % 100] ?? 0, type: 'single' }))
+    Array.from({ length: 500 }, (_, n) => engine.submit({ userId: ids[n % 100] ?? 0, type: 'single' }))
   )
-  expect(answers.filter((answer) => 'draw' in answer)).toHaveLength(500)
+  expect(answers.filter((answer) => 'answer' in answer)).toHaveLength(500)
   const commits = queries.filter((text) => text.includes('COMMIT')).length
   expect(commits).toBeLessThanOrEqual(50)
   for (const userId of ids) expect(await drawsOf(userId)).toBe(5)
@@ -69,14 +70,16 @@ test('a diner’s draws are made one after another, in the order they came, and 
   const app = await createApp()
   const [one = 0, ...others] = await makeDiners(app, 20)
   const engine = engineOf(app)
-  const own = Array.from({ length: 10 }, () => engine.draw({ userId: one, type: 'single' }))
-  const rest = others.map((userId) => engine.draw({ userId, type: 'single' }))
-  const balances = (await Promise.all(own)).map((answer) => ('draw' in answer ? answer.draw.user_points : undefined))
+  const own = Array.from({ length: 10 }, () => engine.submit({ userId: one, type: 'single' }))
+  const rest = others.map((userId) => engine.submit({ userId, type: 'single' }))
+  const balances = (await Promise.all(own)).map((answer) =>
+    'answer' in answer ? answer.answer.user_points : undefined
+  )
   await Promise.all(rest)
   const expected = Array.from({ length: 10 }, (_, n) => 10_000 - 100 * (n + 1))
   expect(balances).toEqual(expected)
   const log = { userId: one, position: 0, limit: 100, now: app.clock() }
-  const told = (await eventsAfter(app.db, app.vault, log)).filter(({ type }) => type === 'points_update')
+  const told = (await pushesAfter(app.db, app.cipher, log)).filter(({ type }) => type === 'points_update')
   expect(told.map(({ data = '' }) => JSON.parse(data).total_points)).toEqual(expected)
 })
 
@@ -91,15 +94,15 @@ test('what a connection has prepared before does not overtake what it has not', 
 })
 
 test('one request that fails takes nobody with it', async () => {
-  const app = await createApp()
-  const ids = await makeDiners(app, 40)
   // Whoever draws ten has dice that break: thirteen numbers are one draw and its voucher.
   let broken = false
+  const clock = () => {
+    broken = false
+    return new Date()
+  }
+  const app = await createApp({ clock })
+  const ids = await makeDiners(app, 40)
   const engine = engineOf(app, {
-    clock: () => {
-      broken = false
-      return app.clock()
-    },
     randomInt: (below) => {
       if (broken) throw new Error('the dice are broken')
       return randomInt(below)
@@ -113,7 +116,7 @@ test('one request that fails takes nobody with it', async () => {
     }
   })
   const outcomes = await Promise.allSettled(
-    ids.map((userId) => engine.draw(userId === poisoned ? trap : { userId, type: 'single' }))
+    ids.map((userId) => engine.submit(userId === poisoned ? trap : { userId, type: 'single' }))
   )
   expect(outcomes.flatMap((outcome, n) => (outcome.status === 'rejected' ? [ids[n]] : []))).toEqual([poisoned])
   expect(outcomes[17]).toMatchObject({ reason: { message: 'the dice are broken' } })
@@ -129,12 +132,12 @@ test('a diner whose row is locked holds nobody up for long, and draws once the l
   onTestFinished(() => holder.end())
   await holder.beginTransaction()
   await holder.query('SELECT user_id FROM users WHERE user_id = ? FOR UPDATE', [locked])
-  const draws = ids.map((userId) => engine.draw({ userId, type: 'single' }))
+  const draws = ids.map((userId) => engine.submit({ userId, type: 'single' }))
   const others = await Promise.all(draws.filter((_draw, n) => ids[n] !== locked))
-  expect(others.filter((answer) => 'draw' in answer)).toHaveLength(23)
+  expect(others.filter((answer) => 'answer' in answer)).toHaveLength(23)
   expect(await drawsOf(locked)).toBe(0)
   await holder.rollback()
-  expect(await draws[5]).toMatchObject({ draw: { draw_type: 'single' } })
+  expect(await draws[5]).toMatchObject({ answer: { draw_type: 'single' } })
   expect(await drawsOf(locked)).toBe(1)
 })
 
@@ -143,8 +146,18 @@ test('rows go in binary or as JSON, and come out the same', async () => {
   await sql(`CREATE TABLE probe (n INT PRIMARY KEY, whole INT NULL, big BIGINT NULL, price DECIMAL(10, 2), text TEXT NULL,
     kind ENUM('one', 'two'), at DATETIME(3)) DEFAULT CHARACTER SET utf8mb4`)
   onTestFinished(async () => void (await sql('DROP TABLE probe')))
-  const columns = ['n INT', 'whole INT', 'big BIGINT', 'price DECIMAL(10, 2)', 'text TEXT', 'kind VARCHAR(10)']
-  const insert = insertInto('probe', [...columns, 'at DATETIME(3)'], 'ON DUPLICATE KEY UPDATE whole = VALUES(whole)')
+  const columns = {
+    n: 'INT',
+    whole: 'INT',
+    big: 'BIGINT',
+    price: 'DECIMAL(10, 2)',
+    text: 'TEXT',
+    kind: 'VARCHAR(10)',
+    at: 'DATETIME(3)'
+  }
+  const insert = insertInto('probe', columns, 'ON DUPLICATE KEY UPDATE whole = VALUES(whole)')
+  const row = ([n, whole, big, price, text, kind, at]: Value[]) =>
+    ({ n, whole, big, price, text, kind, at }) as NewRow<keyof typeof columns>
   const at = '2026-02-28 23:59:59.999'
   // Empty, then small, then beyond what fits 32 bits: the driver tells the server the types by the rows.
   const rows: Value[][] = [
@@ -155,13 +168,13 @@ test('rows go in binary or as JSON, and come out the same', async () => {
   ]
   const written = async (write: (writes: Write[]) => Promise<void>) => {
     await sql('DELETE FROM probe')
-    await write(insert(rows))
-    await write(insert([[2, 5, 1, '1', null, 'one', at]]))
+    await write(insert(rows.map(row)))
+    await write(insert([row([2, 5, 1, '1', null, 'one', at])]))
     await write(insert([]))
     return sql('SELECT n, whole, CAST(big AS CHAR) AS big, price, HEX(text) AS text, kind, at FROM probe ORDER BY n')
   }
-  const fast = await written((writes) => app.fastTx((tx) => writeAll(tx, writes)))
-  const reference = await written((writes) => app.tx((tx) => writeAll(tx, writes)))
+  const fast = await written((writes) => app.fastTx(({ tx }) => writeAll(tx, writes)))
+  const reference = await written((writes) => app.tx(({ tx }) => writeAll(tx, writes)))
   expect(fast).toEqual(reference)
   expect(fast).toHaveLength(4)
   expect(fast[1]).toMatchObject({ whole: 5, big: '7', kind: 'two' })
@@ -189,7 +202,7 @@ test('writes sent behind one that ended the transaction leave nothing', async ()
   })
   const { Prisma } = await import('../src/generated/prisma/client.js')
   const statement = (text: string) => ({ statement: Prisma.raw(text) })
-  const failing = app.fastTx((tx) =>
+  const failing = app.fastTx(({ tx }) =>
     writeAll(tx, [
       statement(insert('one').sql),
       // As a deadlock does: the transaction is over, and this session is in none.
@@ -220,12 +233,12 @@ describe('a line that breaks', () => {
     const ids = await makeDiners(app, 16)
     const engine = engineOf(app)
     // Everything is prepared before the line breaks.
-    await Promise.all(ids.map((userId) => engine.draw({ userId, type: 'single' })))
+    await Promise.all(ids.map((userId) => engine.submit({ userId, type: 'single' })))
     armed = true
     const outcomes = await Promise.allSettled(
       ids.map((userId) => {
         const request: DrawRequest = { userId, type: 'single' }
-        return engine.draw(keyed ? { ...request, keyed: { key: 'k', hash: 'a'.repeat(64) } } : request)
+        return engine.submit(keyed ? { ...request, keyed: { key: 'k', hash: 'a'.repeat(64) } } : request)
       })
     )
     expect(armed).toBe(false)
@@ -265,10 +278,10 @@ test('through HTTP a crowd is served, and closing the service lets it finish', a
 
   const [userId = 0] = await makeDiners(app, 1)
   const engine = createDrawEngine(app.fastTx, drawTools(app))
-  const late = engine.draw({ userId, type: 'single' })
+  const late = engine.submit({ userId, type: 'single' })
   await engine.close()
   expect(await late).toMatchObject({ replayed: false })
-  await expect(engine.draw({ userId, type: 'single' })).rejects.toMatchObject({ error: 'OVERLOADED' })
+  await expect(engine.submit({ userId, type: 'single' })).rejects.toMatchObject({ error: 'OVERLOADED' })
 })
 
 describe('the engine is the reference', () => {
@@ -296,7 +309,7 @@ describe('the engine is the reference', () => {
         // A statement of many rows reserves more numbers than it uses.
         for (const name of ['id', 'voucher_id']) if (name in row) row[name] = 0
         for (const name of ['code_enc', 'response']) {
-          if (typeof row[name] === 'string') row[name] = app.vault.decrypt(row[name])
+          if (typeof row[name] === 'string') row[name] = app.cipher.decrypt(row[name])
         }
         const line = JSON.stringify(row, (_key, value) => (typeof value === 'bigint' ? Number(value) : value))
         lines.push(
@@ -321,7 +334,7 @@ describe('the engine is the reference', () => {
 
   test('batches on the driver leave the same rows as Prisma’s transaction one request at a time', async () => {
     const seed = randomInt(2 ** 31)
-    const now = new Date('2026-11-22T15:59:00.000Z')
+    let clock = new Date('2026-11-22T15:59:00.000Z')
     const worlds = await Promise.all(
       ['reference', 'engine'].map(async (name) => {
         const schema = `test_${name}_${process.pid}_${randomInt(1_000_000)}`
@@ -330,11 +343,11 @@ describe('the engine is the reference', () => {
         const url = databaseUrl(schema)
         await migrate(url)
         await plant(url)
-        const app = await createApp({ config: { DATABASE_URL: url }, clock: () => now })
+        const app = await createApp({ config: { DATABASE_URL: url }, clock: () => clock })
         const users: number[] = []
         for (let n = 0; n < 12; n += 1) {
-          const account = { mobile: String(13_700_000_000 + n), points: 300 * (n + 1), now }
-          users.push(await app.tx((tx) => createUser(tx, account)))
+          const account = { mobile: String(13_700_000_000 + n), points: 300 * (n + 1) }
+          users.push(await app.tx((uow) => createUser(uow, account)))
         }
         await sql('UPDATE users SET status = "banned" WHERE user_id = ?', [users[3]], url)
         // Made by hand, without a pity row.
@@ -348,7 +361,6 @@ describe('the engine is the reference', () => {
 
     const choose = dice(seed + 1)
     const types = Object.keys(DRAWS) as DrawType[]
-    let clock = now
     for (let round = 0; round < 25; round += 1) {
       // Over midnight in Shanghai after the first rounds.
       clock = new Date(clock.getTime() + choose(20_000))
@@ -362,12 +374,12 @@ describe('the engine is the reference', () => {
         })
       if (requests.length === 0) continue
       const tools = (world: typeof reference) =>
-        drawTools(world.app, { clock: () => clock, randomInt: world.dice, timeZone: 'Asia/Shanghai' })
+        drawTools(world.app, { randomInt: world.dice, timeZone: 'Asia/Shanghai' })
       const expected = []
       for (const request of requests) {
-        expected.push(...(await reference.app.tx((tx, box) => drawAll(tx, box, tools(reference), [request]))))
+        expected.push(...(await reference.app.tx((uow) => drawAll(uow, tools(reference), [request]))))
       }
-      const given = await engine.app.fastTx((tx, box) => drawAll(tx, box, tools(engine), requests))
+      const given = await engine.app.fastTx((uow) => drawAll(uow, tools(engine), requests))
       const plain = (answers: typeof given) => JSON.stringify(answers).replaceAll(UUID, '#')
       expect(plain(given), `seed ${seed}, round ${round}`).toBe(plain(expected))
     }

@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import bcrypt from 'bcrypt'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
-import { createAdmin } from '../src/domains/auth/service.js'
+import { createAdmin } from '../src/domains/auth/admin-login.js'
 import { catalogue, type ErrorName } from '../src/shared/catalogue.js'
 import { createApp, databaseUrl, newAdmin, newDiner, newMerchant, newMobile, sql, until } from './helpers/app.js'
 import { createProxy } from './helpers/proxy.js'
@@ -76,9 +76,7 @@ test('who may not', async () => {
 
   const username = `admin${newMobile()}`
   const passwordHash = await bcrypt.hash('right', 4)
-  await app.tx((tx) =>
-    createAdmin(tx, { username, passwordHash, mobile: newMobile(), newUserPoints: 0, now: new Date() })
-  )
+  await app.tx((uow) => createAdmin(uow, { username, passwordHash, mobile: newMobile(), newUserPoints: 0 }))
   for (let time = 0; time < 3; time += 1) {
     expectReply('ADMIN_LOGIN_FAILED', await send(app, '/api/auth/admin-login', { username, password: 'wrong' }))
   }

@@ -19,9 +19,9 @@ describe('the shelf', () => {
     await newProduct(app, { name: '乙', category, exchangePoints: 100, stock: 0, salesCount: 9, description: '百分' })
     await newProduct(app, { name: '丙_丙', category, exchangePoints: 200, stock: 9, salesCount: 5, isHot: true })
     const off = await newProduct(app, { name: '下架', category })
-    await app.db.commodity.update({ where: { commodityId: off }, data: { status: 'unavailable' } })
+    await app.db.product.update({ where: { productId: off }, data: { status: 'unavailable' } })
     const gone = await newProduct(app, { name: '删除', category })
-    await app.db.commodity.update({ where: { commodityId: gone }, data: { deletedAt: new Date() } })
+    await app.db.product.update({ where: { productId: gone }, data: { deletedAt: new Date() } })
     const shelf = async (query: string) =>
       (await diner.get(`/api/exchange/products?category=${encodeURIComponent(category)}&${query}`)).json().data
     const listed = async (query: string) => names((await shelf(query)).products)
@@ -77,7 +77,7 @@ describe('the shelf', () => {
         const value = Math.floor(index / 3) + 1
         const product = { name: `${index}`, category, salesCount: value, exchangePoints: value, stock: value }
         const id = await newProduct(app, product)
-        await app.db.commodity.update({ where: { commodityId: id }, data: { sortOrder: value } })
+        await app.db.product.update({ where: { productId: id }, data: { sortOrder: value } })
         return id
       }
       for (let index = 0; index < 17; index += 1) made.push(await add(index))
@@ -159,7 +159,7 @@ describe('an exchange', () => {
     expect(points?.data).toMatchObject({ total_points: 550, change_points: -450, reason: 'exchange' })
     expect(theirs.frames.map((frame) => frame.type)).not.toContain('points_update')
 
-    const row = await app.db.commodity.findUniqueOrThrow({ where: { commodityId: productId } })
+    const row = await app.db.product.findUniqueOrThrow({ where: { productId: productId } })
     expect([row.stock, row.salesCount]).toEqual([1, 3])
     const wallet = (await diner.get('/api/user/vouchers')).json().data.vouchers
     expect(wallet).toMatchObject([{ code: data.exchange_code, title: '冰粉', kind: 'product', source: 'exchange' }])
@@ -226,9 +226,9 @@ describe('an exchange', () => {
       await expectRefused({ product_id: dear, delivery_info: delivery }, 'VALIDATION_FAILED')
     }
     await expectRefused({ product_id: dear, delivery_info: { ...DELIVERY, recipient_phone: 'x' } }, 'VALIDATION_FAILED')
-    await app.db.commodity.update({ where: { commodityId: dear }, data: { status: 'unavailable' } })
+    await app.db.product.update({ where: { productId: dear }, data: { status: 'unavailable' } })
     await expectRefused({ product_id: dear }, 'PRODUCT_UNAVAILABLE')
-    await app.db.commodity.update({ where: { commodityId: dear }, data: { deletedAt: new Date() } })
+    await app.db.product.update({ where: { productId: dear }, data: { deletedAt: new Date() } })
     await expectRefused({ product_id: dear }, 'PRODUCT_NOT_FOUND')
     expect(await stockOf(app, dear)).toBe(5)
     expect((await diner.get('/api/user/info')).json().data.total_points).toBe(250)
@@ -361,7 +361,7 @@ describe('an order', () => {
         refunded_points: 400,
         remaining_points: 1000
       })
-      const row = await app.db.commodity.findUniqueOrThrow({ where: { commodityId: productId } })
+      const row = await app.db.product.findUniqueOrThrow({ where: { productId: productId } })
       expect([row.stock, row.salesCount]).toEqual([3, 0])
       const [, stock] = await socket.take('stock_update', 2)
       expect(stock?.data).toMatchObject({ current_stock: 3, change_amount: 2, operation: 'cancel' })

@@ -113,7 +113,7 @@ describe('with Redis', () => {
       Promise.all([one, other].map(async (app) => (await at(app, diner).draw()).json().data.rules_version))
     const [before] = await versions()
     await one.db.lotteryConfig.update({ where: { id: 1 }, data: { dailyLimit: { increment: 1 } } })
-    const made = await one.tx((tx) => new RuleBook().synchronise(tx, new Date()))
+    const made = await one.tx((uow) => new RuleBook().synchronise(uow))
     expect(made).toBe(before + 1)
     expect(await versions()).toEqual([made, made])
   })

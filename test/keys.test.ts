@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { withConnection } from '../scripts/lib/connection.js'
 import { countLeft, rotateColumn } from '../scripts/lib/rotation.js'
 import { connectionOptions } from '../src/engine/connection.js'
-import { createVault } from '../src/shared/cipher.js'
+import { createCipher } from '../src/shared/cipher.js'
 import { ENCRYPTED_COLUMNS, type EncryptedColumn } from '../src/shared/encrypted-columns.js'
 import {
   createApp,
@@ -71,7 +71,7 @@ test('every column with something encrypted in it is known to the rotation, and 
   )
   const found: string[] = []
   for (const { t, c } of columns) {
-    const rows = await sql(`SELECT 1 FROM \`${t}\` WHERE \`${c}\` LIKE ? LIMIT 1`, [`%${app.vault.keyId}.%`])
+    const rows = await sql(`SELECT 1 FROM \`${t}\` WHERE \`${c}\` LIKE ? LIMIT 1`, [`%${app.cipher.keyId}.%`])
     if (rows.length > 0) found.push(`${t}.${c}`)
   }
   expect(found.sort()).toEqual(ENCRYPTED_COLUMNS.map(({ table, column }) => `${table}.${column}`).sort())
@@ -153,11 +153,11 @@ test('the key of what is encrypted changes beside a service at work; the rotatio
   const story = await tellStory(before)
   const changed = await appWith({ ...NEW, ...previous(OLD) })
   await expectReadable(changed, story)
-  const vault = createVault(NEW.ENCRYPTION_KEY, OLD.ENCRYPTION_KEY)
+  const cipher = createCipher(NEW.ENCRYPTION_KEY, OLD.ENCRYPTION_KEY)
   const countAll = async () =>
     withConnection(databaseUrl(), async (connection) => {
       const counts: Record<string, number> = {}
-      for (const target of ENCRYPTED_COLUMNS) counts[target.column] = await countLeft(connection, vault, target)
+      for (const target of ENCRYPTED_COLUMNS) counts[target.column] = await countLeft(connection, cipher, target)
       return counts
     })
   expect(await countAll()).toMatchObject({
@@ -219,7 +219,7 @@ test('a batch goes from row to row by the whole primary key, and may be the last
   await sql('DELETE FROM idempotency_keys')
   const before = await appWith(OLD)
   const diners = await Promise.all(Array.from({ length: 3 }, () => newDiner(before)))
-  const sealed = before.vault.encrypt('{}')
+  const sealed = before.cipher.encrypt('{}')
   const rows = diners.flatMap(({ userId }) =>
     Array.from({ length: 150 }, (_, index) => ({
       userId,
@@ -231,20 +231,20 @@ test('a batch goes from row to row by the whole primary key, and may be the last
     }))
   )
   await before.db.idempotencyKey.createMany({ data: rows })
-  const vault = createVault(NEW.ENCRYPTION_KEY, OLD.ENCRYPTION_KEY)
+  const cipher = createCipher(NEW.ENCRYPTION_KEY, OLD.ENCRYPTION_KEY)
   const target = columnNamed('response')
   await withConnection(databaseUrl(), async (connection) => {
-    for await (const batch of rotateColumn(connection, vault, target)) {
+    for await (const batch of rotateColumn(connection, cipher, target)) {
       expect(batch).toEqual({ done: 200, overtaken: 0, unreadable: [] })
       break
     }
-    expect(await countLeft(connection, vault, target)).toBe(250)
+    expect(await countLeft(connection, cipher, target)).toBe(250)
     const sizes: number[] = []
-    for await (const { done } of rotateColumn(connection, vault, target)) sizes.push(done)
+    for await (const { done } of rotateColumn(connection, cipher, target)) sizes.push(done)
     expect(sizes).toEqual([200, 50])
-    expect(await countLeft(connection, vault, target)).toBe(0)
+    expect(await countLeft(connection, cipher, target)).toBe(0)
   })
-  for (const { response } of await before.db.idempotencyKey.findMany()) expect(vault.decrypt(response)).toBe('{}')
+  for (const { response } of await before.db.idempotencyKey.findMany()) expect(cipher.decrypt(response)).toBe('{}')
 })
 
 test('what the service writes while a batch is under way is not written over', async () => {
@@ -258,22 +258,22 @@ test('what the service writes while a batch is under way is not written over', a
     expiresAt: new Date(Date.now() + 60_000)
   }
   await sql('DELETE FROM idempotency_keys')
-  await before.db.idempotencyKey.create({ data: { ...data, response: before.vault.encrypt('first') } })
-  const vault = createVault(NEW.ENCRYPTION_KEY, OLD.ENCRYPTION_KEY)
+  await before.db.idempotencyKey.create({ data: { ...data, response: before.cipher.encrypt('first') } })
+  const cipher = createCipher(NEW.ENCRYPTION_KEY, OLD.ENCRYPTION_KEY)
   const service = await mariadb.createConnection(connectionOptions(databaseUrl()))
   onTestFinished(() => service.end())
   await service.beginTransaction()
-  await service.query('UPDATE idempotency_keys SET response = ?', [before.vault.encrypt('second')])
+  await service.query('UPDATE idempotency_keys SET response = ?', [before.cipher.encrypt('second')])
   await withConnection(databaseUrl(), async (connection) => {
-    const batch = rotateColumn(connection, vault, columnNamed('response')).next()
+    const batch = rotateColumn(connection, cipher, columnNamed('response')).next()
     const waiting = "SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO LIKE 'UPDATE `idempotency_keys` SET%'"
     await until(async () => (await sql(waiting)).length > 0)
     await service.commit()
     expect((await batch).value).toEqual({ done: 0, overtaken: 1, unreadable: [] })
     const [row] = await before.db.idempotencyKey.findMany()
-    expect(vault.decrypt(row?.response ?? '')).toBe('second')
-    for await (const { done } of rotateColumn(connection, vault, columnNamed('response'))) expect(done).toBe(1)
+    expect(cipher.decrypt(row?.response ?? '')).toBe('second')
+    for await (const { done } of rotateColumn(connection, cipher, columnNamed('response'))) expect(done).toBe(1)
     const [rotated] = await before.db.idempotencyKey.findMany()
-    expect(createVault(NEW.ENCRYPTION_KEY).decrypt(rotated?.response ?? '')).toBe('second')
+    expect(createCipher(NEW.ENCRYPTION_KEY).decrypt(rotated?.response ?? '')).toBe('second')
   })
 })

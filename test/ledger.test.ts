@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { Account, post } from '../src/domains/points/ledger.js'
+import { Account } from '../src/domains/points/account.js'
+import { post } from '../src/domains/points/ledger.js'
 import { checkLedger, lastUserId } from '../src/domains/points/reconcile.js'
 import { createApp, databaseUrl, ledgerFaults, newDiner, sql } from './helpers/app.js'
 import { runScript } from './helpers/script.js'
@@ -29,13 +30,13 @@ test('after a random mix of draws, credits and debits at once every ledger holds
   const app = await createApp()
   const diners = await Promise.all(Array.from({ length: 6 }, () => newDiner(app, { points: 3000 })))
   const move = (userId: number, points: number) =>
-    app.tx(async (tx) => {
-      const [row] = await tx.$queryRaw<{ total_points: number }[]>`
+    app.tx(async (uow) => {
+      const [row] = await uow.tx.$queryRaw<{ total_points: number }[]>`
         SELECT total_points FROM users WHERE user_id = ${userId} FOR UPDATE`
       const account = new Account(userId, row?.total_points ?? 0)
       if (points > 0) account.credit(points, { source: 'admin' })
       else account.debit(-points, { source: 'admin' })
-      await post(tx, [account], new Date())
+      await post(uow, [account])
     })
   const jobs = Array.from({ length: 240 }, () => {
     const diner = diners[Math.floor(Math.random() * diners.length)] as (typeof diners)[number]
@@ -61,7 +62,7 @@ test('a balance that is not what the lock showed stops everything', async () => 
   const diner = await newDiner(app)
   const stale = new Account(diner.userId, 900)
   stale.debit(100, { source: 'admin' })
-  await expect(app.tx((tx) => post(tx, [stale], new Date()))).rejects.toThrow(/still what was read/)
+  await expect(app.tx((uow) => post(uow, [stale]))).rejects.toThrow(/still what was read/)
   expect(await ledgerFaults(app, [diner.userId])).toEqual([])
   expect(() => stale.credit(0, { source: 'admin' })).toThrow(/no movement/)
   expect(() => stale.credit(0.5, { source: 'admin' })).toThrow(/no movement/)

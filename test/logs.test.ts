@@ -110,7 +110,7 @@ test('after a full story with everything that can go wrong, no secret is in any 
     () => app.db.user.findMany({ where: { nickname: planted.nickname, nonsense: planted.address } as never }),
     () =>
       app.tx(
-        (tx) =>
+        ({ tx }) =>
           tx.$executeRaw`INSERT INTO users (mobile) VALUES (${`${planted.person}${diner.mobile}${planted.licence}`})`
       )
   ]) {
@@ -229,7 +229,7 @@ test('with LOG_DIR there are daily files, for all and for errors alone; a new on
 const WRITER = `
   import { existsSync } from 'node:fs'
   import { setTimeout } from 'node:timers/promises'
-  import { createLogger, logFiles } from './dist/src/logger.js'
+  import { createLogger, logFiles } from './dist/src/observe/logger.js'
   const { LOG_DIR, WHO, GO } = process.env
   const config = { LOG_DIR, LOG_LEVEL: 'info', NODE_ENV: 'production' }
   const logger = createLogger(config, { write() {} }, await logFiles(config))

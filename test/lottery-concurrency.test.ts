@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { drawAll } from '../src/domains/lottery/draw.js'
-import { Outbox } from '../src/engine/bus.js'
 import type { Tx } from '../src/engine/tx.js'
+import { UnitOfWork } from '../src/engine/unit-of-work.js'
 import { createApp, type Diner, drawTools, ledgerFaults, newDiner, sql } from './helpers/app.js'
 
 const draw = (diner: Diner, body: object = {}, headers: Record<string, string> = {}) =>
@@ -25,7 +25,7 @@ const tables = async (userId: number) => {
 test('a draw waits for nobody else, however few diners there are', async () => {
   const app = await createApp()
   const [diner, other] = [await newDiner(app), await newDiner(app)]
-  await app.tx(async (tx) => {
+  await app.tx(async ({ tx }) => {
     await tx.$queryRaw`SELECT user_id FROM users WHERE user_id = ${other.userId} FOR UPDATE`
     await tx.$queryRaw`SELECT user_id FROM lottery_pity WHERE user_id = ${other.userId} FOR UPDATE`
     const start = Date.now()
@@ -128,7 +128,7 @@ test('a crash after any statement of a draw leaves nothing of it', async () => {
   }
   let crashed = 0
   for (let allowed = 0; ; allowed += 1) {
-    const attempt = app.tx((tx) => drawAll(crashing(tx, allowed), new Outbox(), tools, [request]))
+    const attempt = app.tx(({ tx }) => drawAll(new UnitOfWork(crashing(tx, allowed), app), tools, [request]))
     const outcome = await attempt.catch((err: Error) => err)
     if (!(outcome instanceof Error)) break
     expect(outcome.message).toBe('power cut')
@@ -151,7 +151,7 @@ test('a list of requests is drawn with as many statements as one, and a bad one 
   const diners = await Promise.all([1000, 1000, 40, 1000, 1000].map((points) => newDiner(app, { points })))
   const statements = async (requests: { userId: number; type: 'single' | 'ten' }[]) => {
     queries.length = 0
-    const answers = await app.tx((tx, outbox) => drawAll(tx, outbox, tools, requests))
+    const answers = await app.tx((uow) => drawAll(uow, tools, requests))
     return { answers, count: queries.filter((text) => /^(QUERY|EXECUTE|BULK)/.test(text)).length }
   }
   const tools = drawTools(app)
@@ -161,7 +161,7 @@ test('a list of requests is drawn with as many statements as one, and a bad one 
   const list = await statements(diners.map(({ userId }, index) => ({ userId, type: index === 1 ? 'ten' : 'single' })))
   expect(list.count).toBe(one.count)
   expect(
-    list.answers.map((answer) => ('refusal' in answer ? answer.refusal.error : answer.draw.results.length))
+    list.answers.map((answer) => ('refusal' in answer ? answer.refusal.error : answer.answer.results.length))
   ).toEqual([1, 10, 'POINTS_INSUFFICIENT', 1, 1])
   expect(
     await ledgerFaults(

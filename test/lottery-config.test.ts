@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
+import type { SettingsPrize } from '../src/domains/lottery/prize.js'
 import type {
   ChangedSettings,
   LotterySettings,
   LotteryStats,
-  SettingsBody,
-  SettingsPrize
+  SettingsBody
 } from '../src/domains/lottery/settings-schemas.js'
 import { standardRules } from '../src/domains/lottery/standard-wheel.js'
 import { rulesFrom, toSnapshot } from '../src/domains/lottery/versions.js'

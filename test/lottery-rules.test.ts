@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { goodnessOfFit } from '../src/domains/lottery/goodness.js'
 import { previewOf } from '../src/domains/lottery/odds.js'
+import { weightOf } from '../src/domains/lottery/prize.js'
 import {
   decide,
   drawTypeOf,
@@ -12,7 +13,7 @@ import {
   type Rules
 } from '../src/domains/lottery/rules.js'
 import { standardRules } from '../src/domains/lottery/standard-wheel.js'
-import { rulesFrom, snapshotOf, weightOf } from '../src/domains/lottery/versions.js'
+import { rulesFrom, snapshotOf } from '../src/domains/lottery/versions.js'
 
 const rules = standardRules(50)
 const withoutPity: Rules = { ...rules, pityLimit: 0 }

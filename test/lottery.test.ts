@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../scripts/lib/migrations.js'
 import { drawAll } from '../src/domains/lottery/draw.js'
+import { Account } from '../src/domains/points/account.js'
+import { post } from '../src/domains/points/ledger.js'
+import { UnitOfWork } from '../src/engine/unit-of-work.js'
 import {
   createApp,
   createSchema,
@@ -142,7 +145,7 @@ describe('a draw', () => {
       expect(JSON.stringify(voucher, (_k, v) => (typeof v === 'bigint' ? String(v) : v))).not.toContain(
         result.voucher_code
       )
-      expect(app.vault.decrypt(voucher.codeEnc)).toBe(result.voucher_code)
+      expect(app.cipher.decrypt(voucher.codeEnc)).toBe(result.voucher_code)
       expect(voucher.expiresAt.getTime() - voucher.issuedAt.getTime()).toBe(30 * 86_400_000)
     }
     const kept = await app.db.lotteryDraw.findUniqueOrThrow({
@@ -253,9 +256,9 @@ describe('a draw', () => {
     const diner = await newDiner(app, { points: 9000 })
     const request = { userId: diner.userId, type: 'ten' as const }
     const drawAt = async (time: string) => {
-      const tools = drawTools(app, { clock: () => new Date(time) })
-      const [answer] = await app.tx((tx, outbox) => drawAll(tx, outbox, tools, [request]))
-      return answer && 'draw' in answer ? answer.draw.today_count : undefined
+      const at = { cipher: app.cipher, clock: () => new Date(time) }
+      const [answer] = await app.tx(({ tx }) => drawAll(new UnitOfWork(tx, at), drawTools(app), [request]))
+      return answer && 'answer' in answer ? answer.answer.today_count : undefined
     }
     expect(await drawAt('2026-11-22T15:59:59.000Z')).toBe(10)
     expect(await drawAt('2026-11-22T16:00:00.000Z')).toBe(10)
@@ -290,9 +293,7 @@ describe('a draw', () => {
     const app = await createApp()
     const diner = await newDiner(app)
     await app.db.user.update({ where: { userId: diner.userId }, data: { status: 'banned' } })
-    const [answer] = await app.tx((tx, outbox) =>
-      drawAll(tx, outbox, drawTools(app), [{ userId: diner.userId, type: 'single' }])
-    )
+    const [answer] = await app.tx((uow) => drawAll(uow, drawTools(app), [{ userId: diner.userId, type: 'single' }]))
     expect(answer).toMatchObject({ refusal: { error: 'ACCOUNT_DISABLED' } })
   })
 })
@@ -327,11 +328,10 @@ describe('an Idempotency-Key', () => {
     const diner = await newDiner(app, { points: 50 })
     const key = { 'idempotency-key': 'try again' }
     expect((await diner.post('/api/lottery/draw', {}, key)).json().error).toBe('POINTS_INSUFFICIENT')
-    const { Account, post } = await import('../src/domains/points/ledger.js')
-    await app.tx(async (tx) => {
+    await app.tx(async (uow) => {
       const account = new Account(diner.userId, 50)
       account.credit(100, { source: 'admin' })
-      await post(tx, [account], new Date())
+      await post(uow, [account])
     })
     const reply = await diner.post('/api/lottery/draw', {}, key)
     expect([reply.statusCode, reply.headers['idempotent-replayed']]).toEqual([200, undefined])

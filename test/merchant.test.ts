@@ -278,7 +278,7 @@ test('statistics agree with what was uploaded and decided', async () => {
   expect(after.daily.at(-1).date).toBe(businessDay(new Date(), 'Asia/Shanghai'))
   const { approved_reviews: approved, rejected_reviews: rejected, approval_rate: rate } = after.overall
   expect(rate).toBe(Math.round((approved / (approved + rejected)) * 10_000) / 10_000)
-  const rows = await app.db.photoReview.groupBy({ by: ['reviewStatus'], _count: true })
+  const rows = await app.db.receipt.groupBy({ by: ['reviewStatus'], _count: true })
   expect(after.overall.total_reviews).toBe(rows.reduce((sum, row) => sum + row._count, 0))
 })
 

@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { createUser } from '../src/domains/user/service.js'
+import { createUser } from '../src/domains/user/accounts.js'
 import { withRequestId } from '../src/engine/pool.js'
+import { SystemNotice } from '../src/engine/push.js'
 import { ALERTS } from '../src/observe/alert-board.js'
 import { createLogger } from '../src/observe/logger.js'
 import { createApp, type Diner, newAdmin, newDiner, newMobile, sql, testConfig, until } from './helpers/app.js'
@@ -95,9 +96,9 @@ test('a story leaves its figures: draws, points in and out, pushes, refusals, re
 
 test('what is rolled back is not counted', async () => {
   const app = await createApp()
-  const undo = app.tx(async (tx, outbox) => {
-    await createUser(tx, { mobile: newMobile(), points: 1000, now: new Date() })
-    outbox.push('everyone', 'system_notice', { title: 'a', content: 'b', type: 'c' })
+  const undo = app.tx(async (uow) => {
+    await createUser(uow, { mobile: newMobile(), points: 1000 })
+    uow.outbox.push('everyone', SystemNotice, { title: 'a', content: 'b', type: 'c' })
     throw new Error('undone')
   })
   await expect(undo).rejects.toThrow('undone')

@@ -144,7 +144,7 @@ describe('an alias of a path', () => {
     }
     // Each pair that writes wrote once: the answer to the second was the first's, kept.
     expect(await app.db.exchangeOrder.count({ where: { userId: diner.userId } })).toBe(1)
-    expect(await app.db.photoReview.count({ where: { userId: diner.userId } })).toBe(2)
+    expect(await app.db.receipt.count({ where: { userId: diner.userId } })).toBe(2)
   })
 
   test('holds with a slash at its end, with a query, for HEAD, and for its method alone', async () => {
@@ -214,7 +214,7 @@ describe('an alias of a field', () => {
     expect([again.headers['idempotent-replayed'], again.json()]).toEqual(['true', approved.json()])
     expect((await review(`/reviews/${two}/approve`, { amount: 20 })).data.points_awarded).toBe(200)
     expect((await review(`/reviews/${three}/reject`, { review_reason: '不清晰' })).data.status).toBe('rejected')
-    const reasons = await app.db.photoReview.findMany({
+    const reasons = await app.db.receipt.findMany({
       where: { userId: diner.userId },
       orderBy: { createdAt: 'asc' }
     })
@@ -237,7 +237,7 @@ describe('an alias of a field', () => {
     expect([approving.success_count, approving.results[0].error]).toEqual([0, 'ACTUAL_AMOUNT_REQUIRED'])
     const rejecting = (await batch({ upload_ids: [...rest, 7], action: 'reject', reason: '模糊' })).data
     expect([rejecting.success_count, rejecting.results.at(-1).error]).toEqual([3, 'REVIEW_PARAMS'])
-    const rows = await app.db.photoReview.findMany({ where: { uploadId: { in: rest } } })
+    const rows = await app.db.receipt.findMany({ where: { uploadId: { in: rest } } })
     expect(rows.map((row) => [row.reviewStatus, row.reviewReason])).toEqual(Array(3).fill(['rejected', '模糊']))
     for (const body of [
       { upload_ids: 'all', action: 'reject' },
@@ -288,7 +288,7 @@ describe('an upload by form alone', () => {
       const reply = await send(app, [['user_amount', '58.5'], ['access_token', diner.access], await photo()], { url })
       expect(reply.json()).toMatchObject({ code: 0, data: { amount: 58.5, expected_points: 585 } })
     }
-    expect(await app.db.photoReview.count({ where: { userId: diner.userId } })).toBe(2)
+    expect(await app.db.receipt.count({ where: { userId: diner.userId } })).toBe(2)
   })
 
   test('takes fields in any order but the token, and the names themselves before their aliases', async () => {
@@ -325,7 +325,7 @@ describe('an upload by form alone', () => {
     expect((await app.inject(empty)).json().error).toBe('TOKEN_MISSING')
     const dressed = await send(app, [file], { headers: WECHAT })
     expect([dressed.statusCode, dressed.json().code]).toEqual([200, 401])
-    expect(await app.db.photoReview.count({ where: { userId: { in: [diner.userId, banned.userId] } } })).toBe(0)
+    expect(await app.db.receipt.count({ where: { userId: { in: [diner.userId, banned.userId] } } })).toBe(0)
     // No other route takes a token from its form: here it is the header, or nothing.
     const avatar = await send(app, [['access_token', diner.access], await photo('avatar')], { url: '/api/user/avatar' })
     expect(avatar.json().error).toBe('TOKEN_MISSING')

@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { lockUser, openAccount, post } from '../src/domains/points/ledger.js'
+import { openAccount } from '../src/domains/points/accounts.js'
+import { post } from '../src/domains/points/ledger.js'
 import { STEP } from '../src/domains/realtime/frames.js'
-import { EVENTS_A_ROW, eventsAfter, sweepEvents } from '../src/engine/push-log.js'
+import { lockUser } from '../src/engine/locks.js'
+import { SystemNotice } from '../src/engine/push.js'
+import { PUSHES_A_ROW, pushesAfter, pushLogSweep } from '../src/engine/push-log.js'
+import { sweepAll } from '../src/engine/sweep.js'
 import { createApp, type Diner, ledgerFaults, newDiner, sql, type TestAppOptions, until } from './helpers/app.js'
 import { createProxy } from './helpers/proxy.js'
 import { startRedis, type TestRedis } from './helpers/redis.js'
@@ -23,11 +27,11 @@ async function listening(options: TestAppOptions = {}): Promise<FastifyInstance>
 
 /** A move of one point, told to the diner: the balance says which one it was. */
 async function credit(app: FastifyInstance, userId: number): Promise<void> {
-  await app.tx(async (tx, outbox) => {
-    const account = await openAccount(tx, userId)
+  await app.tx(async (uow) => {
+    const account = await openAccount(uow, userId)
     account.credit(1, { source: 'admin' })
-    await post(tx, [account], new Date())
-    outbox.push({ userId }, 'system_notice', { title: String(account.balance), content: '', type: 'test' })
+    await post(uow, [account])
+    uow.outbox.push({ userId }, SystemNotice, { title: String(account.balance), content: '', type: 'test' })
   })
 }
 const draw = (diner: Diner, headers: Record<string, string> = {}) => diner.post('/api/lottery/draw', {}, headers)
@@ -60,7 +64,7 @@ async function streamWithCuts(apps: readonly FastifyInstance[], diner: Diner, se
   }
   const done = Promise.all([...apps, ...apps].map(worker)).then(() => true)
   let finished = false
-  done.then(() => {
+  void done.then(() => {
     finished = true
   })
   let cuts = 0
@@ -186,11 +190,11 @@ describe('since', () => {
   test('of one transaction come in order and from any of them on, however many share a row', async () => {
     const app = await listening()
     const diner = await newDiner(app)
-    const count = EVENTS_A_ROW + 3
-    await app.tx(async (tx, outbox) => {
-      await lockUser(tx, diner.userId)
+    const count = PUSHES_A_ROW + 3
+    await app.tx(async (uow) => {
+      await lockUser(uow, diner.userId)
       for (let n = 1; n <= count; n += 1) {
-        outbox.push({ userId: diner.userId }, 'system_notice', { title: String(n), content: '一\n二', type: 'test' })
+        uow.outbox.push({ userId: diner.userId }, SystemNotice, { title: String(n), content: '一\n二', type: 'test' })
       }
     })
     expect(await app.db.pushEvent.count({ where: { userId: diner.userId } })).toBe(2)
@@ -218,7 +222,7 @@ describe('since', () => {
     expect((await draw(diner, key)).headers['idempotent-replayed']).toBe('true')
     expect((await draw(diner)).statusCode).toBe(409)
     const log = { userId: diner.userId, position: 0, limit: 100, now: app.clock() }
-    const told = await eventsAfter(app.db, app.vault, log)
+    const told = await pushesAfter(app.db, app.cipher, log)
     expect(told.map(({ type }) => type)).toEqual(['lottery_result', 'points_update'])
   })
 
@@ -230,7 +234,7 @@ describe('since', () => {
     const [first, second, third] = rows.map((row) => Number(row.id))
     const old = new Date(Date.now() - 25 * 60 * 60 * 1000)
     await app.db.pushEvent.updateMany({ where: { id: { lte: second ?? 0 } }, data: { createdAt: old } })
-    const lastOf = (row: number) => row * EVENTS_A_ROW + EVENTS_A_ROW - 1
+    const lastOf = (row: number) => row * PUSHES_A_ROW + PUSHES_A_ROW - 1
     const since = async (event: number | undefined, count: number) => {
       const socket = await openSocket(app, diner.access, { since: event ? lastOf(event) * STEP : 0 })
       await socket.take('system_notice', count)
@@ -248,7 +252,8 @@ describe('since', () => {
     const late = [kept(false, 1003, 1004), kept(true, 1003, 1004), kept(true, 1004)]
     // Past its time it is not told, whether or not it was swept yet.
     expect(await answers()).toEqual([kept(true, 1003, 1004), ...late])
-    await Promise.all([sweepEvents(app.db, new Date()), sweepEvents(app.db, new Date())])
+    const sweep = () => sweepAll(pushLogSweep, { db: app.db, tx: app.tx, now: new Date() })
+    await Promise.all([sweep(), sweep()])
     expect(await app.db.pushEvent.count({ where: { userId: diner.userId } })).toBe(2)
     expect(await answers()).toEqual([kept(true, 1003, 1004), ...late])
   })
@@ -273,8 +278,8 @@ describe('the log', () => {
     const diner = await newDiner(app)
     const socket = await openSocket(app, diner.access)
     await app
-      .tx(async (_tx, outbox) => {
-        outbox.push({ userId: diner.userId }, 'system_notice', { title: 'never', content: '', type: '' })
+      .tx(async ({ outbox }) => {
+        outbox.push({ userId: diner.userId }, SystemNotice, { title: 'never', content: '', type: '' })
         throw new Error('rolled back')
       })
       .catch(() => {})
@@ -289,10 +294,10 @@ describe('the log', () => {
     const app = await listening()
     const diner = await newDiner(app)
     const tell = (lock: boolean) =>
-      app.tx(async (tx, outbox) => {
-        await tx.user.update({ where: { userId: diner.userId }, data: { nickname: `锁${lock}` } })
-        if (lock) await lockUser(tx, diner.userId)
-        outbox.push({ userId: diner.userId }, 'system_notice', { title: '', content: '', type: 'test' })
+      app.tx(async (uow) => {
+        await uow.tx.user.update({ where: { userId: diner.userId }, data: { nickname: `锁${lock}` } })
+        if (lock) await lockUser(uow, diner.userId)
+        uow.outbox.push({ userId: diner.userId }, SystemNotice, { title: '', content: '', type: 'test' })
       })
     await expect(tell(false)).rejects.toThrow('is locked')
     const nickname = async () => (await diner.get('/api/user/info')).json().data.nickname

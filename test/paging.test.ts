@@ -60,7 +60,7 @@ const ADD = {
       `INSERT INTO vouchers (user_id, code_hmac, code_enc, title, kind, source, order_id, issued_at, expires_at)
       SELECT user_id, ?, ?, 'x', 'product', 'exchange', MAX(order_id), NOW(), NOW() + INTERVAL 1 DAY
       FROM exchange_orders WHERE user_id = ? GROUP BY user_id`,
-      [app.vault.hmac('voucher', code), app.vault.encrypt(code), diner.userId]
+      [app.cipher.hmac('voucher', code), app.cipher.encrypt(code), diner.userId]
     )
   },
   receipt: () => {
@@ -76,7 +76,7 @@ const ADD = {
   application: () =>
     sql(
       `INSERT INTO merchant_applications (user_id, business_name, contact_person, contact_phone) VALUES (?, 'x', 'x', ?)`,
-      [diner.userId, app.vault.encrypt('13800000000')]
+      [diner.userId, app.cipher.encrypt('13800000000')]
     ),
   user: () => sql('INSERT INTO users (mobile) VALUES (?)', [newMobile()]),
   login: () => sql(`INSERT INTO login_logs (method, account, success, ip) VALUES ('sms', 'x', 1, 'x')`),
@@ -177,7 +177,7 @@ describe('every list that has pages', () => {
       encodeCursor({}),
       encodeCursor({ desc: {} }),
       encodeCursor({ desc: { nothing: 1 }, asc: { nothing: 1 } }),
-      ...['id', 'orderId', 'recordId', 'voucherId', 'userId', 'applicationId', 'commodityId'].flatMap((column) =>
+      ...['id', 'orderId', 'recordId', 'voucherId', 'userId', 'applicationId', 'productId'].flatMap((column) =>
         [1e300, 0.5, '1 OR 1', null, 'é', '\0'].map((value) => encodeCursor({ desc: { [column]: value } }))
       ),
       ...[1e300, -1, '2026-11-22', null].flatMap((createdAt) =>

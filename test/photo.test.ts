@@ -20,7 +20,7 @@ async function filesOf(app: FastifyInstance): Promise<string[]> {
 
 /** Asserts that an upload was refused and left neither row nor file. */
 async function expectNothing(app: FastifyInstance, userId: number, files: string[]): Promise<void> {
-  expect(await app.db.photoReview.count({ where: { userId } })).toBe(0)
+  expect(await app.db.receipt.count({ where: { userId } })).toBe(0)
   expect((await filesOf(app)).sort()).toEqual(files.sort())
 }
 
@@ -79,7 +79,7 @@ describe('an upload', () => {
       }
     })
     const { data } = reply.json()
-    const row = await app.db.photoReview.findUniqueOrThrow({ where: { uploadId: data.upload_id } })
+    const row = await app.db.receipt.findUniqueOrThrow({ where: { uploadId: data.upload_id } })
     expect(row).toMatchObject({
       pointsRate: 10,
       pointsMin: 50,
@@ -263,7 +263,7 @@ describe('an upload', () => {
       socket.once('error', reject)
     })
     expect((await upload(app, diner)).statusCode).toBe(200)
-    expect(await app.db.photoReview.count({ where: { userId: diner.userId } })).toBe(1)
+    expect(await app.db.receipt.count({ where: { userId: diner.userId } })).toBe(1)
     expect(await filesOf(app)).toHaveLength(before.length + 2)
   })
 
@@ -288,7 +288,7 @@ describe('an upload', () => {
       expect([reply.statusCode, reply.json().error]).toEqual([502, 'PHOTO_STORE_FAILED'])
       expect(kept.size).toBe(0)
     }
-    expect(await app.db.photoReview.count({ where: { userId: diner.userId } })).toBe(0)
+    expect(await app.db.receipt.count({ where: { userId: diner.userId } })).toBe(0)
     expect((await app.inject('/health')).json()).toMatchObject({
       status: 'degraded',
       checks: { storage: { status: 'unhealthy' } }
@@ -317,7 +317,7 @@ describe('an upload', () => {
     const replies = await Promise.all(Array.from({ length: 8 }, () => upload(app, diner, { bytes, headers })))
     expect(new Set(replies.map((reply) => reply.body)).size).toBe(1)
     expect(replies.filter((reply) => reply.headers['idempotent-replayed'] === 'true')).toHaveLength(7)
-    expect(await app.db.photoReview.count({ where: { userId: diner.userId } })).toBe(1)
+    expect(await app.db.receipt.count({ where: { userId: diner.userId } })).toBe(1)
     expect(await filesOf(app)).toHaveLength(before.length + 2)
     const other = await upload(app, diner, { bytes: await picture(), headers })
     expect(other.json().error).toBe('IDEMPOTENCY_CONFLICT')
@@ -402,7 +402,7 @@ test('a diner sees their own receipts, takes back pending ones with their object
   expect((await remove(diner, ids[2] ?? '')).json()).toEqual({ code: 0, msg: 'success', data: null })
   expect((await app.inject(address)).json().error).toBe('NOT_FOUND')
   expect((await remove(diner, ids[2] ?? '')).json().error).toBe('REVIEW_NOT_FOUND')
-  await app.db.photoReview.update({ where: { uploadId: ids[1] ?? '' }, data: { reviewStatus: 'rejected' } })
+  await app.db.receipt.update({ where: { uploadId: ids[1] ?? '' }, data: { reviewStatus: 'rejected' } })
   expect((await remove(diner, ids[1] ?? '')).json()).toMatchObject({ code: 4004, error: 'REVIEW_ALREADY_DONE' })
   expect((await diner.get('/api/photo/statistics')).json().data).toMatchObject({
     total_uploads: 2,

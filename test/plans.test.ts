@@ -68,7 +68,7 @@ beforeAll(async () => {
       `INSERT INTO vouchers (user_id, code_hmac, code_enc, title, kind, source, order_id, issued_at, expires_at)
       SELECT user_id, SHA2(order_no, 256), ?, 'x', 'product', 'exchange', order_id, NOW(), NOW() + INTERVAL 1 DAY
       FROM exchange_orders WHERE user_id = ${userId}`,
-      [app.vault.encrypt('K7QXM4PTRW9A')]
+      [app.cipher.encrypt('K7QXM4PTRW9A')]
     )
     await sql(`INSERT INTO photo_reviews (upload_id, user_id, image_url, thumbnail_url, image_key, thumbnail_key, amount,
         points_rate, points_min, points_max, file_size, sha256, phash)

@@ -113,7 +113,7 @@ describe('stock', () => {
 test('what a product may not be is refused, field by field, and nothing is made', async () => {
   const app = await createApp()
   const merchant = await newMerchant(app)
-  const before = await app.db.commodity.count()
+  const before = await app.db.product.count()
   const faults: [string, unknown][] = [
     ...['', ' ', 'x'.repeat(101), 'a\u0000b', 'a\nb', '\u202egnp', 7, null].map(
       (name) => ['name', name] as [string, unknown]
@@ -138,14 +138,14 @@ test('what a product may not be is refused, field by field, and nothing is made'
     const reply = await merchant.post('/api/merchant/products', { ...PRODUCT, [field]: undefined })
     expect(reply.json().details[0].field).toBe(field)
   }
-  expect(await app.db.commodity.count()).toBe(before)
+  expect(await app.db.product.count()).toBe(before)
 })
 
 test('the merchant’s list shows all that is not deleted, by state; the figures count the same', async () => {
   const app = await createApp()
   const merchant = await newMerchant(app)
-  await app.db.commodity.deleteMany({ where: { orders: { none: {} } } })
-  await app.db.commodity.updateMany({ data: { deletedAt: new Date() } })
+  await app.db.product.deleteMany({ where: { orders: { none: {} } } })
+  await app.db.product.updateMany({ data: { deletedAt: new Date() } })
   await newProduct(app, { name: '多', stock: 6 })
   await newProduct(app, { name: '少', stock: 5 })
   await newProduct(app, { name: '无', stock: 0 })

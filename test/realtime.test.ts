@@ -2,6 +2,7 @@ import { Writable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import type { HubLimits } from '../src/domains/realtime/limits.js'
+import { SystemNotice } from '../src/engine/push.js'
 import { createLogger } from '../src/observe/logger.js'
 import { createApp, type Diner, newDiner, signIn, type TestAppOptions, testConfig, until } from './helpers/app.js'
 import { openSocket } from './helpers/socket.js'
@@ -78,8 +79,8 @@ describe('a socket', () => {
     const diner = await newDiner(app)
     const socket = await openSocket(app, diner.access)
     await app
-      .tx(async (_tx, outbox) => {
-        outbox.push({ userId: diner.userId }, 'system_notice', { title: 'a', content: 'b', type: 'c' })
+      .tx(async ({ outbox }) => {
+        outbox.push({ userId: diner.userId }, SystemNotice, { title: 'a', content: 'b', type: 'c' })
         throw new Error('rolled back')
       })
       .catch(() => {})

@@ -229,7 +229,7 @@ test('a service that stops says so first, does what still comes in, and closes i
   const locked = new Promise<void>((resolve) => {
     lock = resolve
   })
-  const held = service.app.tx(async (tx) => {
+  const held = service.app.tx(async ({ tx }) => {
     await tx.$queryRaw`SELECT user_id FROM users WHERE user_id = ${diner.userId} FOR UPDATE`
     lock()
     await holding

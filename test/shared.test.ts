@@ -1,14 +1,16 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { newCode } from '../src/domains/voucher/rules.js'
+import { newVoucherCode } from '../src/domains/voucher/rules.js'
 import { connectionOptions } from '../src/engine/connection.js'
 import { isTransient, isUnavailable } from '../src/engine/database-errors.js'
 import { canonical, keyedRequest } from '../src/engine/idempotency-key.js'
 import { padded } from '../src/engine/sql.js'
 import { urlForLog } from '../src/observe/log-safety.js'
-import { createVault } from '../src/shared/cipher.js'
+import { createCipher } from '../src/shared/cipher.js'
+import { DeadlineExceeded, untilAborted, withDeadline } from '../src/shared/deadline.js'
 import { FreshCache } from '../src/shared/fresh-cache.js'
 import { risingId } from '../src/shared/ids.js'
 import { maskMobile } from '../src/shared/mask.js'
+import { SingleFlight } from '../src/shared/single-flight.js'
 import { businessDay, rate } from '../src/shared/time.js'
 
 test('ids rise, whatever the clock does, and are UUIDs of version 7 of their time', () => {
@@ -27,37 +29,37 @@ test('ids rise, whatever the clock does, and are UUIDs of version 7 of their tim
   expect(new Set(ids.map((id) => id.slice(-8))).size).toBe(ids.length)
 })
 
-describe('the vault', () => {
-  const vault = createVault('ab'.repeat(32))
+describe('the cipher', () => {
+  const cipher = createCipher('ab'.repeat(32))
 
   test('uses no number twice, however many it encrypts', () => {
     const ivs = Array.from({ length: 1000 }, () =>
-      Buffer.from(vault.encrypt('x').split('.')[1] ?? '', 'base64url').toString('hex', 0, 12)
+      Buffer.from(cipher.encrypt('x').split('.')[1] ?? '', 'base64url').toString('hex', 0, 12)
     )
     expect(new Set(ivs).size).toBe(1000)
   })
 
   test('opens what it sealed, never seals the same way twice, and says under which key', () => {
-    const [one, two] = [vault.encrypt('中文 text'), vault.encrypt('中文 text')]
+    const [one, two] = [cipher.encrypt('中文 text'), cipher.encrypt('中文 text')]
     expect(one).not.toBe(two)
-    expect(vault.decrypt(one)).toBe('中文 text')
+    expect(cipher.decrypt(one)).toBe('中文 text')
     expect(one.split('.')[0]).toMatch(/^[0-9a-f]{8}$/)
-    expect(vault.decrypt(vault.encrypt(''))).toBe('')
+    expect(cipher.decrypt(cipher.encrypt(''))).toBe('')
   })
 
   test('refuses what was altered, and what another key sealed', () => {
-    const sealed = vault.encrypt('text')
+    const sealed = cipher.encrypt('text')
     const [id = '', body = ''] = sealed.split('.')
     const bytes = Buffer.from(body, 'base64url')
     bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1
-    expect(() => vault.decrypt(`${id}.${bytes.toString('base64url')}`)).toThrow()
-    expect(() => createVault('cd'.repeat(32)).decrypt(sealed)).toThrow(/encrypted under the key/)
+    expect(() => cipher.decrypt(`${id}.${bytes.toString('base64url')}`)).toThrow()
+    expect(() => createCipher('cd'.repeat(32)).decrypt(sealed)).toThrow(/encrypted under the key/)
   })
 
   test('hashes differ by purpose and by key', () => {
-    expect(vault.hmac('a', 'x')).toBe(vault.hmac('a', 'x'))
+    expect(cipher.hmac('a', 'x')).toBe(cipher.hmac('a', 'x'))
     expect(
-      new Set([vault.hmac('a', 'x'), vault.hmac('b', 'x'), createVault('cd'.repeat(32)).hmac('a', 'x')]).size
+      new Set([cipher.hmac('a', 'x'), cipher.hmac('b', 'x'), createCipher('cd'.repeat(32)).hmac('a', 'x')]).size
     ).toBe(3)
   })
 })
@@ -93,9 +95,9 @@ test('rates are fractions to four decimals', () => {
 
 test('voucher codes have no look-alikes', () => {
   let next = 0
-  const code = newCode((below) => next++ % below)
+  const code = newVoucherCode((below) => next++ % below)
   expect(code).toMatch(/^[^0OQo1IlL5S2Z8B]{12}$/)
-  expect(newCode((below) => below - 1)).toHaveLength(12)
+  expect(newVoucherCode((below) => below - 1)).toHaveLength(12)
 })
 
 test('mobiles are masked, and secrets are cut out of addresses', () => {
@@ -161,5 +163,53 @@ describe('the cache of what holds until it changes', () => {
     const cache = new FreshCache<string>(0, 10)
     await cache.get('a', async () => 'old')
     expect(await cache.get('a', async () => 'new')).toBe('new')
+  })
+})
+
+describe('a deadline', () => {
+  test('gives the answer, or ends the waiting; a failure that comes late is nobody’s business', async () => {
+    expect(await withDeadline(60_000, Promise.resolve(1))).toBe(1)
+    await expect(withDeadline(60_000, Promise.reject(new Error('no')))).rejects.toThrow('no')
+    let fail = (_err: Error) => {}
+    const late = new Promise<never>((_, reject) => {
+      fail = reject
+    })
+    await expect(withDeadline(1, late)).rejects.toBeInstanceOf(DeadlineExceeded)
+    fail(new Error('late'))
+    const signal = AbortSignal.abort(new Error('given up'))
+    await expect(untilAborted(signal, new Promise(() => {}))).rejects.toThrow('given up')
+    const controller = new AbortController()
+    const waiting = untilAborted(controller.signal, new Promise(() => {}))
+    controller.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    expect(await untilAborted(new AbortController().signal, Promise.resolve(2))).toBe(2)
+  })
+})
+
+describe('a single flight', () => {
+  test('does work once however many ask, anew after it, and keeps nothing that was forgotten meanwhile', async () => {
+    const flights = new SingleFlight<number>()
+    const kept: number[] = []
+    let started = 0
+    let finish = (_value: number) => {}
+    const work = () => {
+      started += 1
+      return new Promise<number>((resolve) => {
+        finish = resolve
+      })
+    }
+    const keep = (value: number) => void kept.push(value)
+    const all = [flights.run('a', work, keep), flights.run('a', work, keep)]
+    finish(1)
+    expect(await Promise.all(all)).toEqual([1, 1])
+    expect([started, kept]).toEqual([1, [1]])
+    const overtaken = flights.run('a', work, keep)
+    flights.forget('a')
+    finish(2)
+    expect(await overtaken).toBe(2)
+    expect([started, kept]).toEqual([2, [1]])
+    const failing = () => Promise.reject(new Error('no'))
+    await expect(flights.run('b', failing)).rejects.toThrow('no')
+    expect(await flights.run('b', async () => 3)).toBe(3)
   })
 })

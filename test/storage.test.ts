@@ -387,8 +387,8 @@ test('npm run storage:sweep finds orphans either way, and removes objects only w
   })
   // More rows than a batch has.
   const rows = Array.from({ length: 450 }, (_, index) => row(`sweep-${String(index).padStart(3, '0')}`))
-  await app.db.photoReview.createMany({ data: rows })
-  onTestFinished(async () => void (await app.db.photoReview.deleteMany({ where: { userId } })))
+  await app.db.receipt.createMany({ data: rows })
+  onTestFinished(async () => void (await app.db.receipt.deleteMany({ where: { userId } })))
   const old = new Date(Date.now() - 25 * 60 * 60 * 1000)
   const put = async (key: string, storedAt: Date) => {
     await storage.put(key, Buffer.from(key), JPEG)
@@ -423,7 +423,7 @@ test('npm run storage:sweep finds orphans either way, and removes objects only w
   expect(await keysOf(storage, 'photos/2026/')).toEqual(['photos/2026/under-way.jpg'])
   expect(await keysOf(storage, 'photos/sweep-')).toHaveLength(899)
   expect(await keysOf(storage, 'elsewhere/')).toHaveLength(1)
-  expect(await app.db.photoReview.count({ where: { userId } })).toBe(450)
+  expect(await app.db.receipt.count({ where: { userId } })).toBe(450)
 
   await put('photos/sweep-300-s.jpg', old)
   const eager = await runScript('storage-sweep', env, ['--delete', '--older-than-minutes', '0'])

@@ -1,5 +1,7 @@
+import type { FastifyInstance } from 'fastify'
 import { beforeEach, expect, test } from 'vitest'
-import { expireVouchers } from '../src/domains/voucher/vouchers.js'
+import { voucherSweep } from '../src/domains/voucher/expiry.js'
+import { sweepAll } from '../src/engine/sweep.js'
 import { createApp, newDiner, newMerchant, sql } from './helpers/app.js'
 import { newProduct, submit } from './helpers/shop.js'
 import { openSocket } from './helpers/socket.js'
@@ -11,6 +13,8 @@ const redeem = '/api/merchant/vouchers/redeem'
 beforeEach(async () => {
   await sql("UPDATE vouchers SET status = 'cancelled' WHERE status = 'unused'")
 })
+
+const expireVouchers = ({ db, tx }: FastifyInstance, now: Date) => sweepAll(voucherSweep, { db, tx, now })
 
 test('a prize is looked up and redeemed at the counter, once; its diner hears of it, and the audit knows by whom', async () => {
   const app = await createApp()
@@ -100,7 +104,7 @@ test('a voucher past its time cannot be redeemed, and two instances expire 1200 
   const orders = Array.from({ length: 1200 }, (_, index) => ({
     orderNo: `bulk${index}`,
     userId: diner.userId,
-    commodityId: productId,
+    productId: productId,
     productName: 'x',
     category: 'x',
     quantity: 1,
@@ -108,7 +112,7 @@ test('a voucher past its time cannot be redeemed, and two instances expire 1200 
     totalPoints: 1
   }))
   await app.db.exchangeOrder.createMany({ data: orders })
-  const made = await app.db.exchangeOrder.findMany({ where: { commodityId: productId } })
+  const made = await app.db.exchangeOrder.findMany({ where: { productId: productId } })
   await app.db.voucher.createMany({
     data: made.map(({ orderId }, index) => ({
       userId: diner.userId,
@@ -123,17 +127,17 @@ test('a voucher past its time cannot be redeemed, and two instances expire 1200 
     }))
   })
   const almost = new Date(template.expiresAt.getTime() - 1)
-  expect(await expireVouchers(app.tx, almost)).toBe(0)
+  expect(await expireVouchers(app, almost)).toBe(0)
   now = template.expiresAt
   expect((await merchant.post(redeem, { code: first.voucher_code })).json()).toMatchObject({
     error: 'VOUCHER_NOT_USABLE',
     details: { status: 'expired' }
   })
   const other = await createApp({ clock: () => now, config: LONG })
-  const marked = await Promise.all([expireVouchers(app.tx, now), expireVouchers(other.tx, now)])
+  const marked = await Promise.all([expireVouchers(app, now), expireVouchers(other, now)])
   expect(marked[0] + marked[1]).toBe(1203)
   expect(await app.db.voucher.count({ where: { userId: diner.userId, status: 'expired' } })).toBe(1203)
-  expect(await expireVouchers(app.tx, now)).toBe(0)
+  expect(await expireVouchers(app, now)).toBe(0)
   expect((await merchant.get(`/api/merchant/vouchers/${first.voucher_code}`)).json().data.reason).toBe('expired')
 })
 
@@ -144,11 +148,11 @@ test('a voucher that is being redeemed as it expires is left to its redemption',
   const { results } = (await diner.post('/api/lottery/draw')).json().data
   const voucher = await app.db.voucher.findFirstOrThrow({ where: { recordId: results[0].record_id } })
   now = new Date(voucher.expiresAt.getTime() - 1)
-  await app.tx(async (tx) => {
+  await app.tx(async ({ tx }) => {
     await tx.$queryRaw`SELECT voucher_id FROM vouchers WHERE voucher_id = ${voucher.voucherId} FOR UPDATE`
     // The job does not wait for the row.
-    expect(await expireVouchers(app.tx, voucher.expiresAt)).toBe(0)
+    expect(await expireVouchers(app, voucher.expiresAt)).toBe(0)
   })
   expect((await merchant.post(redeem, { code: results[0].voucher_code })).json().code).toBe(0)
-  expect(await expireVouchers(app.tx, voucher.expiresAt)).toBe(0)
+  expect(await expireVouchers(app, voucher.expiresAt)).toBe(0)
 })

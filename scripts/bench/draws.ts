@@ -27,14 +27,14 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
   const meter = await Meter.open(world.config.DATABASE_URL)
   const ruleBook = new RuleBook()
   const { rules, version } = await ruleBook.current(app.db)
-  const { vault, randomInt, clock } = app
-  const tools = { ruleBook, vault, randomInt, clock, timeZone: 'Asia/Shanghai', voucherDays: 30 }
+  const { cipher, randomInt } = app
+  const tools = { ruleBook, randomInt, timeZone: 'Asia/Shanghai', voucherDays: 30 }
   const engine = createDrawEngine(app.fastTx, tools)
-  const options = { url: world.config.DATABASE_URL, poolSize: POOL, rules, version, vault }
+  const options = { url: world.config.DATABASE_URL, poolSize: POOL, rules, version, cipher }
   const drawers: Record<string, Drawer> = {
     engine: {
       async draw(userId) {
-        const answer = await engine.draw({ userId, type: 'single' })
+        const answer = await engine.submit({ userId, type: 'single' })
         if ('refusal' in answer) throw answer.refusal
       },
       close: () => engine.close()

@@ -12,7 +12,9 @@ const server = new WebSocketServer({ server: http, perMessageDeflate: false, max
 const hub = new Hub(
   { ...DEFAULT_LIMITS, maxConnections: 1_000_000, maxPerUser: 3 },
   pino({ level: 'silent' }),
-  async () => []
+  async () => [],
+  undefined,
+  new Map()
 )
 const plain = new Set<WebSocket>()
 let lastUser = 0

@@ -22,11 +22,11 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
   const app = await buildApp({ config: world.config, overload: { maxEventLoopDelayMs: 0 } })
   await app.ready()
   const meter = await Meter.open(world.config.DATABASE_URL)
-  const { vault, randomInt, clock } = app
-  const engine = createOrderEngine(app.fastTx, { vault, randomInt, clock, timeZone: 'Asia/Shanghai', voucherDays: 30 })
+  const { cipher, randomInt } = app
+  const engine = createOrderEngine(app.fastTx, { randomInt, timeZone: 'Asia/Shanghai', voucherDays: 30 })
   const product = async (name: string) => {
     const data = { name, description: '', category: '秒杀', exchangePoints: 1, stock: STOCK }
-    return (await app.db.commodity.create({ data })).commodityId
+    return (await app.db.product.create({ data })).productId
   }
   const [ours, theirs] = [await product('ours'), await product('theirs')]
   const sellers: Record<string, Seller> = {
@@ -37,7 +37,7 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
       },
       close: () => engine.close()
     },
-    'locked row': lockedRowSeller({ url: world.config.DATABASE_URL, poolSize: POOL, vault, productId: theirs })
+    'locked row': lockedRowSeller({ url: world.config.DATABASE_URL, poolSize: POOL, cipher, productId: theirs })
   }
   const contenders: Contender[] = []
   for (const [name, seller] of Object.entries(sellers)) {

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../../src/app.js'
-import { createDrawEngine, type DrawEngine } from '../../src/domains/lottery/engine.js'
+import { createDrawEngine } from '../../src/domains/lottery/engine.js'
 import { RuleBook } from '../../src/domains/lottery/versions.js'
 import type { BenchOptions } from './index.js'
 import { type Contender, measure, type Result } from './lib/harness.js'
@@ -18,21 +18,21 @@ const STEP = 7919
 export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]> {
   const sizes = quick ? QUICK_SIZES : SIZES
   const contenders: Contender[] = []
-  const opened: { app: FastifyInstance; engine: DrawEngine }[] = []
+  const opened: { app: FastifyInstance; engine: ReturnType<typeof createDrawEngine> }[] = []
   for (const size of sizes) {
     const town = await world.sibling(`bench_${size}`)
     const { first } = await makeDiners(town, size)
     await town.sql('ANALYZE TABLE users, lottery_pity, points_records')
     const app = await buildApp({ config: town.config })
     await app.ready()
-    const { vault, randomInt, clock } = app
-    const tools = { ruleBook: new RuleBook(), vault, randomInt, clock, timeZone: 'Asia/Shanghai', voucherDays: 30 }
+    const { randomInt } = app
+    const tools = { ruleBook: new RuleBook(), randomInt, timeZone: 'Asia/Shanghai', voucherDays: 30 }
     const engine = createDrawEngine(app.fastTx, tools)
     opened.push({ app, engine })
     contenders.push({
       name: `${size.toLocaleString('en')} users`,
       async work(n) {
-        const answer = await engine.draw({ userId: first + ((n * STEP) % size), type: 'single' })
+        const answer = await engine.submit({ userId: first + ((n * STEP) % size), type: 'single' })
         if ('refusal' in answer) throw answer.refusal
       }
     })

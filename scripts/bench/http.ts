@@ -25,8 +25,8 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
   await app.ready()
   const server = await startChild('http-server', world.config)
   const meter = await Meter.open(world.config.DATABASE_URL)
-  const { vault, randomInt: dice, clock } = app
-  const tools = { ruleBook: new RuleBook(), vault, randomInt: dice, clock, timeZone: 'Asia/Shanghai', voucherDays: 30 }
+  const { cipher, randomInt: dice, clock } = app
+  const tools = { ruleBook: new RuleBook(), cipher, randomInt: dice, clock, timeZone: 'Asia/Shanghai', voucherDays: 30 }
   const engine = createDrawEngine(app.fastTx, tools)
   const bare = await makeDiners(world, DINERS)
   const diners = await makeDiners(world, DINERS)
@@ -39,7 +39,7 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
     {
       name: 'bare engine',
       async work(n) {
-        const answer = await engine.draw({ userId: bare.first + (n % DINERS), type: 'single' })
+        const answer = await engine.submit({ userId: bare.first + (n % DINERS), type: 'single' })
         if ('refusal' in answer) throw answer.refusal
       }
     },
@@ -107,7 +107,7 @@ async function signIn(world: World, app: FastifyInstance, diners: { first: numbe
     const [sid, jti] = [randomUUID(), randomUUID()]
     rows.push(`('${sid}', ${userId}, '${jti}', ?, ?)`)
     const subject = { userId, mobile: '13800000000', isMerchant: false, role: 'user' as const, sid, jti, issuedAt }
-    tokens.push(app.identity.mint(subject).access_token)
+    tokens.push(app.tokens.mint(subject).access_token)
   }
   await world.sql(
     `INSERT INTO sessions (sid, user_id, refresh_jti, refresh_issued_at, expires_at) VALUES ${rows.join(', ')}`,

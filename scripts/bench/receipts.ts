@@ -63,7 +63,8 @@ async function seed(url: string, rows: number): Promise<void> {
   try {
     say(`seeding ${USERS} users and ${rows} receipts`)
     await connection.query(
-      `INSERT INTO users (mobile, nickname, is_merchant) SELECT 13000000000 + s.n, 'bench', s.n < 10 FROM ${numbers(USERS)}`
+      `INSERT INTO users (mobile, nickname, is_merchant)
+       SELECT 13000000000 + s.n, 'bench', s.n < 10 FROM ${numbers(USERS)}`
     )
     await connection.query('SET SESSION foreign_key_checks = 0')
     bar.start(rows, 0)

@@ -21,7 +21,7 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
     [sid, userId, jti, issuedAt, new Date(issuedAt.getTime() + 86_400_000)]
   )
   const subject = { userId, mobile: '13800000000', isMerchant: false, role: 'user' as const, sid, jti, issuedAt }
-  const token = app.identity.mint(subject).access_token
+  const token = app.tokens.mint(subject).access_token
   const photos = await Promise.all(Array.from({ length: PHOTOS }, phonePhoto))
   // Bytes after the end of the picture make each upload another one.
   const photo = (n: number) => Buffer.concat([photos[n % PHOTOS] ?? Buffer.alloc(0), randomBytes(16)])
@@ -95,7 +95,9 @@ const HEAD = [
 ].join('\r\n')
 const TAIL = `\r\n--${BOUNDARY}--\r\n`
 
-/** Put together by hand: `FormData` makes so many copies of a photograph that collecting them took a third of the time. */
+/**
+ * Put together by hand: `FormData` makes so many copies of a photograph that collecting them took a third of the time.
+ */
 function form(bytes: Buffer): { payload: Buffer; headers: Record<string, string> } {
   return {
     payload: Buffer.concat([Buffer.from(HEAD), bytes, Buffer.from(TAIL)]),

@@ -14,7 +14,8 @@ export async function withConnection<T>(url: string, work: (connection: mariadb.
 /** The tables of the connection's database. */
 export async function tableNames(connection: mariadb.Connection): Promise<string[]> {
   const rows = await connection.query<{ name: string }[]>(
-    "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'"
+    `SELECT TABLE_NAME AS name FROM information_schema.TABLES
+     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'`
   )
   return rows.map(({ name }) => name)
 }

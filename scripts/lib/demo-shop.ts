@@ -1,8 +1,8 @@
 import pc from 'picocolors'
+import type { CounterVoucher } from '../../src/domains/counter/schemas.js'
 import type { MerchantOrder } from '../../src/domains/exchange/merchant-schemas.js'
 import type { Cancelled, Product, Submitted } from '../../src/domains/exchange/schemas.js'
 import type { Draw } from '../../src/domains/lottery/schemas.js'
-import type { CounterVoucher } from '../../src/domains/voucher/schemas.js'
 import type { DemoClient } from './demo-client.js'
 import { Fault } from './print.js'
 

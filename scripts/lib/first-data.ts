@@ -1,6 +1,7 @@
 import { hasWheel, installWheel } from '../../src/domains/lottery/standard-wheel.js'
-import { createUser } from '../../src/domains/user/service.js'
+import { createUser } from '../../src/domains/user/accounts.js'
 import type { PrismaClient } from '../../src/generated/prisma/client.js'
+import { scriptWork } from './prisma.js'
 
 /** Mobile of the merchant that development starts with (contract section 12). */
 export const SAMPLE_MERCHANT = '13900000001'
@@ -29,7 +30,7 @@ export async function plantFirstData(
     await installWheel(tx, options.dailyLimit, now)
     planted.push('the standard wheel of eight prizes, as rules version 1')
     if (!options.samples) return
-    await tx.commodity.createMany({
+    await tx.product.createMany({
       data: SAMPLE_PRODUCTS.map(([name, description, category, exchangePoints, stock, isHot], index) => ({
         name,
         description,
@@ -43,7 +44,8 @@ export async function plantFirstData(
     planted.push(`${SAMPLE_PRODUCTS.length} sample products`)
     const known = await tx.user.findUnique({ where: { mobile: SAMPLE_MERCHANT } })
     if (known === null) {
-      await createUser(tx, { mobile: SAMPLE_MERCHANT, points: options.newUserPoints, now, isMerchant: true })
+      const uow = scriptWork(tx, now)
+      await createUser(uow, { mobile: SAMPLE_MERCHANT, points: options.newUserPoints, isMerchant: true })
       planted.push(`a sample merchant, mobile ${SAMPLE_MERCHANT}`)
     }
   })

@@ -37,7 +37,7 @@ export const PICTURE_KINDS: readonly PictureKind[] = [
 
 async function receiptsAmong(db: PrismaClient, keys: readonly string[]): Promise<ReadonlySet<string>> {
   const among = { in: [...keys] }
-  const rows = await db.photoReview.findMany({
+  const rows = await db.receipt.findMany({
     where: { OR: [{ imageKey: among }, { thumbnailKey: among }] },
     select: { imageKey: true, thumbnailKey: true }
   })

@@ -1,5 +1,7 @@
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import { connectionOptions, SESSION_SQL } from '../../src/engine/connection.js'
+import type { Tx } from '../../src/engine/tx.js'
+import { UnitOfWork } from '../../src/engine/unit-of-work.js'
 import { PrismaClient } from '../../src/generated/prisma/client.js'
 
 /** Runs `work` with a client of its own on the database at `url`. */
@@ -15,4 +17,13 @@ export async function withPrisma<T>(url: string, work: (db: PrismaClient) => Pro
   } finally {
     await db.$disconnect()
   }
+}
+
+/** The unit of work of a script's own transaction: nothing is pushed, and nothing encrypted. */
+export function scriptWork(tx: Tx, now = new Date()): UnitOfWork {
+  const refused = () => {
+    throw new Error('this script has no key')
+  }
+  const cipher = { keyId: '', encrypt: refused, decrypt: refused, hmac: refused, hmacs: refused }
+  return new UnitOfWork(tx, { cipher, clock: () => now })
 }

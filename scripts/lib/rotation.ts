@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type * as mariadb from 'mariadb'
 import { isTransient } from '../../src/engine/database-errors.js'
-import type { Vault } from '../../src/shared/cipher.js'
+import type { Cipher } from '../../src/shared/cipher.js'
 import type { EncryptedColumn } from '../../src/shared/encrypted-columns.js'
 
 /** Few enough that nobody waits long for a row of a batch that is under way. */
@@ -23,44 +23,44 @@ export interface Batch {
 const quoted = (name: string) => `\`${name}\``
 /** What a key encrypted begins with its id, which is hexadecimal: nothing in it means anything to LIKE. */
 const ofOtherKeys = (column: string) => `${quoted(column)} NOT LIKE ?`
-const prefix = (vault: Vault) => `${vault.keyId}.%`
+const prefix = (cipher: Cipher) => `${cipher.keyId}.%`
 
-/** How many rows of a column are not yet under the vault's key. */
+/** How many rows of a column are not yet under the cipher's key. */
 export async function countLeft(
   connection: mariadb.Connection,
-  vault: Vault,
+  cipher: Cipher,
   { table, column }: EncryptedColumn
 ): Promise<number> {
   const [row] = await connection.query<[{ n: number | bigint }]>(
     `SELECT COUNT(*) AS n FROM ${quoted(table)} WHERE ${ofOtherKeys(column)}`,
-    [prefix(vault)]
+    [prefix(cipher)]
   )
   return Number(row.n)
 }
 
 /**
- * Encrypts the rows of a column anew that are not under the vault's key, in the order of the primary key, a batch a
+ * Encrypts the rows of a column anew that are not under the cipher's key, in the order of the primary key, a batch a
  * transaction. It remembers nothing: what is left to do is what the rows say, so it may be stopped and started at any
  * time, run beside the service, and run by several at once.
  */
 export async function* rotateColumn(
   connection: mariadb.Connection,
-  vault: Vault,
+  cipher: Cipher,
   target: EncryptedColumn
 ): AsyncGenerator<Batch> {
   let last: Row | undefined
   for (;;) {
-    const rows = await nextRows(connection, vault, target, last)
+    const rows = await nextRows(connection, cipher, target, last)
     last = rows.at(-1)
     if (last === undefined) return
-    yield await rotateRows(connection, vault, target, rows)
+    yield await rotateRows(connection, cipher, target, rows)
   }
 }
 
 /** The next rows after `last`, by the primary key. */
 async function nextRows(
   connection: mariadb.Connection,
-  vault: Vault,
+  cipher: Cipher,
   { table, key, column }: EncryptedColumn,
   last: Row | undefined
 ): Promise<Row[]> {
@@ -74,13 +74,13 @@ async function nextRows(
     `SELECT ${[...key, column].map(quoted).join(', ')} FROM ${quoted(table)}
      WHERE ${ofOtherKeys(column)}${last === undefined ? '' : ` AND (${after.join(' OR ')})`}
      ORDER BY ${key.map(quoted).join(', ')} LIMIT ${ROWS_AT_A_TIME}`,
-    last === undefined ? [prefix(vault)] : [prefix(vault), ...position]
+    last === undefined ? [prefix(cipher)] : [prefix(cipher), ...position]
   )
 }
 
 async function rotateRows(
   connection: mariadb.Connection,
-  vault: Vault,
+  cipher: Cipher,
   target: EncryptedColumn,
   rows: readonly Row[]
 ): Promise<Batch> {
@@ -90,9 +90,9 @@ async function rotateRows(
     const sealed = String(row[column])
     const place = key.map((name) => row[name])
     try {
-      const plain = vault.decrypt(sealed)
-      const hash = hmac === undefined ? [] : [vault.hmac(hmac.purpose, plain)]
-      return [[vault.encrypt(plain), ...hash, ...place, sealed]]
+      const plain = cipher.decrypt(sealed)
+      const hash = hmac === undefined ? [] : [cipher.hmac(hmac.purpose, plain)]
+      return [[cipher.encrypt(plain), ...hash, ...place, sealed]]
     } catch {
       unreadable.push(`${table}.${column} of ${key.map((name, index) => `${name} ${place[index]}`).join(', ')}`)
       return []

@@ -1,17 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { Refusal, refuse } from '../shared/refusal.js'
+import type { UserRequest } from './batched-decisions.js'
 import { Batcher, type Verdict } from './batcher.js'
-import type { Outbox } from './bus.js'
 import { isLockWait, isTransient, isUnavailable } from './database-errors.js'
 import { OutcomeUnknown } from './driver-tx.js'
-import type { KeyedRequest } from './idempotency-key.js'
 import type { RawTx } from './tx.js'
-
-/** A user's request, which may be one that can be repeated without acting twice. */
-interface UserRequest {
-  readonly userId: number
-  readonly keyed?: KeyedRequest | undefined
-}
+import type { UnitOfWork } from './unit-of-work.js'
 
 /** Does the requests of many users at once. */
 export interface BatchedTx<Request, Answer> {
@@ -31,12 +25,12 @@ const IN_FLIGHT = 2
 /** @param run does requests of different users together: all, or by throwing none; one answer each, in their order */
 export function batchedTx<Request extends UserRequest, Answer>(
   fastTx: FastifyInstance['fastTx'],
-  run: (tx: RawTx, outbox: Outbox, batch: readonly Request[]) => Promise<readonly Answer[]>
+  run: (uow: UnitOfWork<RawTx>, batch: readonly Request[]) => Promise<readonly Answer[]>
 ): BatchedTx<Request, Answer> {
   const batcher = new Batcher<Request, Answer>({
     maxInFlight: IN_FLIGHT,
     keyOf: (request) => request.userId,
-    run: (batch) => fastTx((tx, outbox) => run(tx, outbox, batch)),
+    run: (batch) => fastTx((uow) => run(uow, batch)),
     verdictOf
   })
   return {

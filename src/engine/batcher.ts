@@ -24,7 +24,7 @@ export interface BatcherOptions<Request, Answer> {
   readonly maxWaitMs?: number
 }
 
-interface Entry<Request, Answer> {
+interface Waiting<Request, Answer> {
   readonly request: Request
   readonly key: number | string
   readonly since: number
@@ -49,18 +49,19 @@ const PATIENCE_MS = 10
  * Natural batching: while one batch runs, requests gather; the next takes all that wait, one a key. A request that
  * comes to an idle batcher starts at the end of the current turn of the event loop, with whatever else has arrived
  * in that turn. Beside a batch that runs, the next starts once half as many wait, or the other ends: requests that
- * come one by one, as answers go out, would else make the smallest batches when there is most to do. A batch that fails is tried again, then split until the request that
- * spoils it stands alone, so that no request fails because of another.
+ * come one by one, as answers go out, would else make the smallest batches when there is most to do. A batch that fails
+ * is tried again, then split until the request that spoils it stands alone, so that no request fails because of
+ * another.
  */
 export class Batcher<Request, Answer> {
   readonly #options: Required<BatcherOptions<Request, Answer>>
   /** The first of each key that waits, in order of arrival. */
-  #ready: Entry<Request, Answer>[] = []
+  #ready: Waiting<Request, Answer>[] = []
   /** For each key that waits or runs, those that came after its first. */
-  readonly #behind = new Map<number | string, Entry<Request, Answer>[]>()
+  readonly #behind = new Map<number | string, Waiting<Request, Answer>[]>()
   /** What is left of batches that failed; it goes first. */
-  readonly #parts: Entry<Request, Answer>[][] = []
-  readonly #suspects: Entry<Request, Answer>[] = []
+  readonly #parts: Waiting<Request, Answer>[][] = []
+  readonly #suspects: Waiting<Request, Answer>[] = []
   #running = 0
   #runningRequests = 0
   #patience: NodeJS.Timeout | undefined
@@ -154,8 +155,10 @@ export class Batcher<Request, Answer> {
     return true
   }
 
-  /** The share of one of the free places in what waits: two half batches overlap, where one would leave a place idle. */
-  #take(free: number): Entry<Request, Answer>[] {
+  /**
+   * The share of one of the free places in what waits: two half batches overlap, where one would leave a place idle.
+   */
+  #take(free: number): Waiting<Request, Answer>[] {
     const { maxBatch, maxWaitMs } = this.#options
     const size = Math.min(maxBatch, Math.ceil(this.#ready.length / free))
     const taken = this.#ready.splice(0, size)
@@ -169,7 +172,7 @@ export class Batcher<Request, Answer> {
     return inTime
   }
 
-  async #runBatch(batch: readonly Entry<Request, Answer>[]): Promise<void> {
+  async #runBatch(batch: readonly Waiting<Request, Answer>[]): Promise<void> {
     let left = batch
     for (let attempt = 1; left.length > 0; attempt += 1) {
       const failure = await this.#attempt(left)
@@ -194,14 +197,14 @@ export class Batcher<Request, Answer> {
     }
   }
 
-  async #runAlone(entry: Entry<Request, Answer>): Promise<void> {
+  async #runAlone(entry: Waiting<Request, Answer>): Promise<void> {
     await pause(Math.random() * JITTER_MS * 2 ** entry.tries)
     const failure = await this.#attempt([entry])
     if (failure !== undefined) this.#blame(entry, failure.err)
   }
 
   /** A request failed alone: that is its answer, unless it is worth another try. */
-  #blame(entry: Entry<Request, Answer>, err: unknown): void {
+  #blame(entry: Waiting<Request, Answer>, err: unknown): void {
     entry.tries += 1
     const verdict = this.#options.verdictOf(err, entry.request)
     if (entry.tries < MAX_TRIES && (verdict === 'retry' || verdict === 'blocked')) this.#suspects.push(entry)
@@ -209,7 +212,7 @@ export class Batcher<Request, Answer> {
   }
 
   /** @returns what was thrown, where something was */
-  async #attempt(batch: readonly Entry<Request, Answer>[]): Promise<{ readonly err: unknown } | undefined> {
+  async #attempt(batch: readonly Waiting<Request, Answer>[]): Promise<{ readonly err: unknown } | undefined> {
     try {
       const answers = await this.#options.run(batch.map(({ request }) => request))
       if (answers.length !== batch.length) throw new Error(`${answers.length} answers to ${batch.length} requests`)
@@ -223,12 +226,12 @@ export class Batcher<Request, Answer> {
     }
   }
 
-  #fail(entry: Entry<Request, Answer>, err: unknown): void {
+  #fail(entry: Waiting<Request, Answer>, err: unknown): void {
     this.#finish(entry)
     entry.reject(err)
   }
 
-  #finish({ key }: Entry<Request, Answer>): void {
+  #finish({ key }: Waiting<Request, Answer>): void {
     this.#pending -= 1
     const behind = this.#behind.get(key)
     const next = behind?.shift()

@@ -1,45 +1,41 @@
-import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import fp from 'fastify-plugin'
 import * as mariadb from 'mariadb'
 import { PrismaClient } from '../generated/prisma/client.js'
+import type { Cipher } from '../shared/cipher.js'
 import { Refusal, refuse } from '../shared/refusal.js'
-import { Outbox } from './bus.js'
+import type { EventBus } from './bus.js'
 import { connectionOptions, SESSION_SQL } from './connection.js'
 import { isTransient, isUnavailable } from './database-errors.js'
-import { OutcomeUnknown, rawTx, rollBack } from './driver-tx.js'
-import { ACQUIRE_MS, createFastPool, createPool, queueLimit } from './pool.js'
-import { logPushes } from './push-log.js'
-import { holdsLock, movementsOf, type RawTx, type Tx } from './tx.js'
-
-/**
- * The work of one transaction. What it puts in the outbox is published after the commit, or never; what of it is for
- * single users is written to their log by one more statement of the transaction.
- */
-export type Work<T> = (tx: Tx, outbox: Outbox) => Promise<T>
-
-/** The same, for work that is raw statements alone. */
-export type RawWork<T> = (tx: RawTx, outbox: Outbox) => Promise<T>
+import { driverTx, OutcomeUnknown, rollBack } from './driver-tx.js'
+import type { Push } from './outbox.js'
+import { ACQUIRE_MS, createFastPool, createPool, type PoolOptions, queueLimit } from './pool.js'
+import { pushWrites } from './push-log.js'
+import { type RawTx, writeAll } from './tx.js'
+import { type Actor, type CounterIncrement, type PrivilegedWork, UnitOfWork } from './unit-of-work.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** For reads. Writes go through {@link FastifyInstance.tx}. */
     readonly db: PrismaClient
     /**
-     * Runs `work` in a transaction (READ COMMITTED) and publishes its outbox after the commit. A deadlock, a lock
-     * wait or a write conflict rolls it back and runs it again from the start, so `work` must have no other effects.
+     * Runs `work` in a transaction (READ COMMITTED) and publishes its outbox after the commit, or never; pushes to
+     * single users are written to their log by one more statement of the transaction. A deadlock, a lock wait or a
+     * write conflict rolls it back and runs it again from the start, so `work` must have no other effects.
      * @throws Refusal DATABASE_UNAVAILABLE when there is no connection, or what `work` throws
      */
-    readonly tx: <T>(work: Work<T>) => Promise<T>
+    readonly tx: <T>(work: (uow: UnitOfWork) => Promise<T>) => Promise<T>
+    /** The same for what is done by right of office: `actor` answers for it. */
+    readonly txAs: <T>(actor: Actor, work: (uow: PrivilegedWork) => Promise<T>) => Promise<T>
     /**
      * The same promise for raw statements, straight on a connection of the driver, where statements that do not
-     * depend on one another share a journey. It is tried once: whoever batches (shared/batcher.ts) decides what a
+     * depend on one another share a round trip. It is tried once: whoever batches (batcher.ts) decides what a
      * failure means for each request. Lock waits end after a second.
      * @throws Refusal DATABASE_UNAVAILABLE when there is no connection or the time is up, OutcomeUnknown when the
      *   answer to COMMIT was lost, or what failed; but for OutcomeUnknown nothing was done
      */
-    readonly fastTx: <T>(work: RawWork<T>) => Promise<T>
+    readonly fastTx: <T>(work: (uow: UnitOfWork<RawTx>) => Promise<T>) => Promise<T>
     /**
      * A small question on a connection of its own, for what must be known while the pool is exhausted: health, the
      * length of a queue. One at a time; it fails within two seconds when the database is away.
@@ -48,11 +44,25 @@ declare module 'fastify' {
   }
 }
 
-export interface DatabaseOptions {
+/** Told what the database is asked, how long it takes, and what its transactions did. */
+export interface DatabaseObserver {
+  waited: PoolOptions['watch']['waited']
+  shed: PoolOptions['watch']['shed']
+  statement: PoolOptions['watch']['statement']
+  /** What a transaction did, once it has committed. */
+  committed(pushes: readonly Push[], counts: readonly CounterIncrement[]): void
+  watchPool(pools: readonly Pick<mariadb.Pool, 'activeConnections' | 'idleConnections' | 'taskQueueSize'>[]): void
+}
+
+interface DatabaseOptions {
   readonly url: string
   readonly poolSize: number
   /** Whether statements carry the id of their request. */
   readonly comments: boolean
+  readonly observer: DatabaseObserver
+  readonly bus: EventBus
+  readonly cipher: Cipher
+  readonly clock: () => Date
   /** Sees every statement that is sent; for tests and measurements. */
   readonly onQuery?: (sql: string) => void
 }
@@ -73,17 +83,11 @@ const fastShare = (poolSize: number) => Math.max(1, Math.min(MAX_FAST, Math.roun
 
 const ASK_MS = 1000
 
-/** What a user is told has an order only among transactions that hold the user's lock. */
-function assertOrdered(tx: RawTx, outbox: Outbox): void {
-  for (const userId of outbox.toldUsers)
-    assert(holdsLock(tx, userId), `the row of user ${userId}, who is told, is locked`)
-}
-
 export default fp<DatabaseOptions>(
   async (app, options) => {
-    const { url, poolSize, comments, onQuery } = options
+    const { url, poolSize, comments, observer, bus, cipher, clock, onQuery } = options
     const fast = fastShare(poolSize)
-    const hooks = { watch: app.meters, ...(onQuery === undefined ? {} : { onQuery }) }
+    const hooks = { watch: observer, ...(onQuery === undefined ? {} : { onQuery }) }
     const pool = createPool({
       ...hooks,
       url,
@@ -92,8 +96,8 @@ export default fp<DatabaseOptions>(
       comments,
       sessionSql: [`SET SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}`]
     })
-    // Without autocommit the first statement begins a transaction. And a deadlock ends one at once: statements that were
-    // sent behind it would each commit by themselves, but so they fall to the ROLLBACK that follows.
+    // Without autocommit the first statement begins a transaction. And a deadlock ends one at once: statements that
+    // were sent behind it would each commit by themselves, but so they fall to the ROLLBACK that follows.
     const fastPool = createFastPool({
       ...hooks,
       url,
@@ -108,26 +112,32 @@ export default fp<DatabaseOptions>(
       connectTimeout: ASK_MS,
       initSql: [...SESSION_SQL]
     })
-    app.meters.watchPool([pool, fastPool])
+    observer.watchPool([pool, fastPool])
     const prisma = new PrismaClient({ adapter: new PrismaMariaDb(pool), errorFormat: 'minimal' })
 
-    async function tx<T>(work: Work<T>): Promise<T> {
+    /** Ends a unit of work, but for its COMMIT. */
+    async function finish<T extends RawTx>(uow: UnitOfWork<T>): Promise<void> {
+      await writeAll(uow.tx, pushWrites(uow))
+      uow.assertOrdered()
+    }
+    function publish<T extends RawTx>({ outbox, counts }: UnitOfWork<T>): void {
+      observer.committed(outbox.pushes, counts)
+      outbox.publishTo(bus)
+    }
+
+    async function run<T>(context: { actor?: Actor }, work: (uow: UnitOfWork) => Promise<T>): Promise<T> {
       for (let attempt = 1; ; attempt += 1) {
-        const outbox = new Outbox()
         try {
-          let movements: ReturnType<typeof movementsOf> = []
-          const result = await prisma.$transaction(
+          const { result, uow } = await prisma.$transaction(
             async (client) => {
-              const done = await work(client, outbox)
-              await logPushes(client, app.vault, outbox.takeUnlogged(), app.clock())
-              assertOrdered(client, outbox)
-              movements = movementsOf(client)
-              return done
+              const uow = new UnitOfWork(client, { cipher, clock, ...context })
+              const result = await work(uow)
+              await finish(uow)
+              return { result, uow }
             },
             { maxWait: WAIT_MS, timeout: RUN_MS }
           )
-          app.meters.committed(outbox.pushes, movements)
-          outbox.publishTo(app.bus)
+          publish(uow)
           return result
         } catch (err) {
           if (err instanceof Refusal) throw err
@@ -144,8 +154,7 @@ export default fp<DatabaseOptions>(
       }
     }
 
-    async function fastTx<T>(work: RawWork<T>): Promise<T> {
-      const outbox = new Outbox()
+    async function fastTx<T>(work: (uow: UnitOfWork<RawTx>) => Promise<T>): Promise<T> {
       const connection = await fastPool.getConnection().catch((err: unknown) => {
         app.log.error({ err }, 'no connection to the database')
         throw refuse('DATABASE_UNAVAILABLE')
@@ -156,14 +165,11 @@ export default fp<DatabaseOptions>(
         connection.destroy()
       }, FAST_RUN_MS)
       let committing = false
+      const uow = new UnitOfWork(driverTx(connection, observer), { cipher, clock })
       let result: T
-      let movements: ReturnType<typeof movementsOf> = []
       try {
-        const tx = rawTx(connection, app.meters)
-        result = await work(tx, outbox)
-        await logPushes(tx, app.vault, outbox.takeUnlogged(), app.clock())
-        assertOrdered(tx, outbox)
-        movements = movementsOf(tx)
+        result = await work(uow)
+        await finish(uow)
         committing = true
         await connection.query('COMMIT')
       } catch (err) {
@@ -177,13 +183,13 @@ export default fp<DatabaseOptions>(
         clearTimeout(timer)
       }
       await connection.release().catch(() => connection.destroy())
-      app.meters.committed(outbox.pushes, movements)
-      outbox.publishTo(app.bus)
+      publish(uow)
       return result
     }
 
     app.decorate('db', prisma)
-    app.decorate('tx', tx)
+    app.decorate('tx', (work) => run({}, work))
+    app.decorate('txAs', (actor, work) => run({ actor }, (uow) => work(uow as PrivilegedWork)))
     app.decorate('fastTx', fastTx)
     app.decorate('ask', <T>(sql: string) => side.query<T[]>(sql))
     app.addHook('onClose', async () => {
@@ -191,5 +197,5 @@ export default fp<DatabaseOptions>(
       await Promise.all([pool.end(), fastPool.end(), side.end()])
     })
   },
-  { name: 'database', dependencies: ['bus', 'context', 'metrics'] }
+  { name: 'database', dependencies: ['request-usage'] }
 )

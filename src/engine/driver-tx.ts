@@ -1,7 +1,7 @@
 import type { PoolConnection, UpsertResult } from 'mariadb'
 import { Prisma } from '../generated/prisma/client.js'
 import { verbOf } from './pool.js'
-import type { ManyRows, RawTx, Statement } from './tx.js'
+import type { BulkRows, RawTx, Statement } from './tx.js'
 
 /** The line broke while COMMIT was on it: what was written may be there, or not. */
 export class OutcomeUnknown extends Error {
@@ -12,11 +12,11 @@ export class OutcomeUnknown extends Error {
 
 /**
  * Raw statements on a connection without autocommit: the first begins a transaction. The driver sends a statement
- * without waiting for the ones before it. Rows come as numbers, texts and UTC `Date`s, as Prisma gives them; a statement
- * that reads a `DATE` or a `DECIMAL` casts it to text. `watch` hears how long each took, in seconds, those ahead of it
- * included.
+ * without waiting for the ones before it. Rows come as numbers, texts and UTC `Date`s, as Prisma gives them; a
+ * statement that reads a `DATE` or a `DECIMAL` casts it to text. `watch` hears how long each took, in seconds, those
+ * ahead of it included.
  */
-export function rawTx(connection: PoolConnection, watch: { statement(verb: string, seconds: number): void }): RawTx {
+export function driverTx(connection: PoolConnection, watch: { statement(verb: string, seconds: number): void }): RawTx {
   // MariaDB prepares and executes in one go. With MySQL the driver waits for the one before it sends the other, and a
   // statement that is prepared already would overtake one that is not: there statements go as text, in their order.
   const isMariaDb = connection.serverVersion().includes('MariaDB')
@@ -32,7 +32,7 @@ export function rawTx(connection: PoolConnection, watch: { statement(verb: strin
     const { sql, values } = 'sql' in query ? query : Prisma.sql(query, ...given)
     return timed(sql, () => (isMariaDb ? connection.execute(sql, values) : connection.query(sql, values)))
   }
-  const many: ManyRows = {
+  const bulk: BulkRows = {
     async prepare(one) {
       // From the connection's cache, but for the first time; closed, it stays there.
       const prepared = await connection.prepare(one)
@@ -45,7 +45,7 @@ export function rawTx(connection: PoolConnection, watch: { statement(verb: strin
   }
   return {
     pipelines: true,
-    ...(isMariaDb ? { many } : {}),
+    ...(isMariaDb ? { bulk } : {}),
     async $queryRaw<T>(query: Statement, ...values: unknown[]) {
       return (await run(query, values)) as T
     },

@@ -1,10 +1,12 @@
-import { lockUser } from '../domains/points/ledger.js'
 import { Prisma } from '../generated/prisma/client.js'
-import type { Vault } from '../shared/cipher.js'
+import type { Cipher } from '../shared/cipher.js'
 import { refuse } from '../shared/refusal.js'
 import { KEEP_MS, type KeyedRequest } from './idempotency-key.js'
+import { lockUser } from './locks.js'
 import { inList, insertInto, padded, sqlTime } from './sql.js'
-import { type RawTx, type Tx, type Write, writeAll } from './tx.js'
+import { SWEEP_ROWS, type Sweep } from './sweep.js'
+import { type RawTx, type Write, writeAll } from './tx.js'
+import type { UnitOfWork } from './unit-of-work.js'
 
 /** What `idempotency_keys` holds for a key; all null where it holds nothing. */
 export interface StoredAnswer {
@@ -13,21 +15,28 @@ export interface StoredAnswer {
   readonly expires_at: Date | null
 }
 
+/** An answer, and whether it is that of an earlier request under the same key. */
+export interface Answered<T> {
+  readonly answer: T
+  readonly replayed: boolean
+}
+
 /**
  * The first answer to a repeated request.
  * @returns undefined when the key is new, or its answer is past its time
  * @throws Refusal IDEMPOTENCY_CONFLICT when the key was used for another request
  */
-export function answerTo<T>(vault: Vault, request: KeyedRequest, stored: StoredAnswer, now: Date): T | undefined {
+export function keptAnswer<T>(cipher: Cipher, request: KeyedRequest, stored: StoredAnswer, now: Date): T | undefined {
   const { request_hash: hash, response, expires_at: expiresAt } = stored
   if (hash === null || response === null || expiresAt === null || expiresAt <= now) return undefined
   if (hash !== request.hash) throw refuse('IDEMPOTENCY_CONFLICT')
-  return JSON.parse(vault.decrypt(response)) as T
+  return JSON.parse(cipher.decrypt(response)) as T
 }
 
 /**
  * For a statement that locks users as `u`: columns and a join that find for each what is kept under the key of their
- * request. Where none has a key, nothing is looked for.
+ * request. Where none has a key, nothing is searched. The key of a user is picked from a list by the user's place in
+ * the other: so each is looked up by the whole primary key, and the statement's text does not depend on how many.
  * @param ordered the requests, in the order of `ids`
  * @param ids the users' ids as a list, padded as {@link padded} does
  */
@@ -53,61 +62,65 @@ export function storedAnswers(
  * @throws Refusal IDEMPOTENCY_CONFLICT, or what `act` throws
  */
 export async function once<T>(
-  tx: Tx,
-  vault: Vault,
-  { userId, request, now }: { userId: number; request: KeyedRequest | undefined; now: Date },
+  uow: UnitOfWork,
+  { userId, request }: { userId: number; request: KeyedRequest | undefined },
   act: () => Promise<T>
-): Promise<{ answer: T; replayed: boolean }> {
+): Promise<Answered<T>> {
   if (request === undefined) return { answer: await act(), replayed: false }
-  await lockUser(tx, userId)
-  const row = await tx.idempotencyKey.findUnique({ where: { userId_idemKey: { userId, idemKey: request.key } } })
+  await lockUser(uow, userId)
+  const where = { userId_idemKey: { userId, idemKey: request.key } }
+  const row = await uow.tx.idempotencyKey.findUnique({ where })
   const { requestHash = null, response = null, expiresAt = null } = row ?? {}
   const stored = { request_hash: requestHash, response, expires_at: expiresAt }
-  const earlier = answerTo<T>(vault, request, stored, now)
+  const earlier = keptAnswer<T>(uow.cipher, request, stored, uow.now)
   if (earlier !== undefined) return { answer: earlier, replayed: true }
   const answer = await act()
-  await keepAnswers(tx, vault, [{ userId, request, answer }], now)
+  await writeAll(uow.tx, answerWrites(uow, [{ userId, request, answer }]))
   return { answer, replayed: false }
 }
 
-/** Keeps answers for repetitions, in the transaction that had their effects. They are encrypted at rest. */
-export async function keepAnswers(tx: RawTx, vault: Vault, answers: readonly NewAnswer[], now: Date): Promise<void> {
-  await writeAll(tx, keepingAnswers(vault, answers, now))
-}
-
 /** An answer to be kept. */
-export interface NewAnswer {
+interface NewAnswer {
   readonly userId: number
   readonly request: KeyedRequest
   readonly answer: unknown
 }
 
 /** A key past its time is still there until the sweep: it is taken over. */
-const writeAnswers = insertInto(
+const insertAnswers = insertInto(
   'idempotency_keys',
-  [
-    'user_id INT',
-    'idem_key VARCHAR(64)',
-    'request_hash CHAR(64)',
-    'response MEDIUMTEXT',
-    'created_at DATETIME(3)',
-    'expires_at DATETIME(3)'
-  ],
+  {
+    user_id: 'INT',
+    idem_key: 'VARCHAR(64)',
+    request_hash: 'CHAR(64)',
+    response: 'MEDIUMTEXT',
+    created_at: 'DATETIME(3)',
+    expires_at: 'DATETIME(3)'
+  },
   `ON DUPLICATE KEY UPDATE request_hash = VALUES(request_hash), response = VALUES(response),
     created_at = VALUES(created_at), expires_at = VALUES(expires_at)`
 )
 
-/** The write of {@link keepAnswers}, for a transaction that sends it with others; none where there are no answers. */
-export function keepingAnswers(vault: Vault, answers: readonly NewAnswer[], now: Date): Write[] {
+/**
+ * The write that keeps answers for repetitions, for the transaction that has their effects; none where there are no
+ * answers. They are encrypted at rest, since they hold voucher codes.
+ */
+export function answerWrites({ cipher, now }: UnitOfWork<RawTx>, answers: readonly NewAnswer[]): Write[] {
   const [createdAt, expiresAt] = [sqlTime(now), sqlTime(new Date(now.getTime() + KEEP_MS))]
-  return writeAnswers(
-    answers.map(({ userId, request, answer }) => [
-      userId,
-      request.key,
-      request.hash,
-      vault.encrypt(JSON.stringify(answer)),
-      createdAt,
-      expiresAt
-    ])
+  return insertAnswers(
+    answers.map(({ userId, request, answer }) => ({
+      user_id: userId,
+      idem_key: request.key,
+      request_hash: request.hash,
+      response: cipher.encrypt(JSON.stringify(answer)),
+      created_at: createdAt,
+      expires_at: expiresAt
+    }))
   )
+}
+
+/** Removes answers past their time. */
+export const answerSweep: Sweep = {
+  name: 'idempotency_keys',
+  step: ({ db, now }) => db.$executeRaw`DELETE FROM idempotency_keys WHERE expires_at < ${now} LIMIT ${SWEEP_ROWS}`
 }

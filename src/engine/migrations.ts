@@ -53,7 +53,10 @@ export function historyFault(wanted: readonly Migration[], applied: readonly App
   const ahead = applied.map((row) => row.migration_name).filter((name) => !known.has(name))
   if (ahead.length > 0) {
     const what = ahead.length === 1 ? `the migration ${ahead[0]}` : `the migrations ${ahead.join(', ')}`
-    return `The database has ${what}, which this version does not know: it is older than the database. Deploy the newer version again.`
+    return (
+      `The database has ${what}, which this version does not know: it is older than the database. Deploy the newer ` +
+      'version again.'
+    )
   }
   for (const row of applied) {
     if (row.finished_at === null) {

@@ -2,7 +2,7 @@ import * as mariadb from 'mariadb'
 import { refuse } from '../shared/refusal.js'
 import { connectionOptions, SESSION_SQL } from './connection.js'
 import { gatheringStream } from './gathering-stream.js'
-import { currentWork } from './request-usage.js'
+import { currentUsage } from './request-usage.js'
 
 export interface PoolOptions extends FastPoolOptions {
   /** How many may wait for a connection; whoever comes after them is refused at once. */
@@ -18,7 +18,7 @@ export interface PoolOptions extends FastPoolOptions {
   }
 }
 
-export interface FastPoolOptions {
+interface FastPoolOptions {
   readonly url: string
   /** Connections. */
   readonly size: number
@@ -60,14 +60,14 @@ export function createPool({ maxWaiting, comments, watch, ...options }: PoolOpti
       watch.shed('databaseQueue')
       throw refuse('OVERLOADED', undefined, RETRY_AFTER_SECONDS)
     }
-    const work = currentWork()
+    const usage = currentUsage()
     const start = performance.now()
     try {
       return watched(await acquire())
     } finally {
       const took = performance.now() - start
       watch.waited(took / 1000)
-      if (work !== undefined) work.waitMs += took
+      if (usage !== undefined) usage.waitMs += took
     }
   }
 
@@ -77,17 +77,17 @@ export function createPool({ maxWaiting, comments, watch, ...options }: PoolOpti
     const timed =
       (ask: Ask): Ask =>
       async (statement, values) => {
-        const work = currentWork()
+        const usage = currentUsage()
         const start = performance.now()
         try {
-          if (work === undefined || !comments) return await ask(statement, values)
-          return await query({ ...statement, sql: withRequestId(statement.sql, work.requestId) }, values)
+          if (usage === undefined || !comments) return await ask(statement, values)
+          return await query({ ...statement, sql: withRequestId(statement.sql, usage.requestId) }, values)
         } finally {
           const took = performance.now() - start
           watch.statement(verbOf(statement.sql), took / 1000)
-          if (work !== undefined) {
-            work.statements += 1
-            work.databaseMs += took
+          if (usage !== undefined) {
+            usage.statements += 1
+            usage.databaseMs += took
           }
         }
       }

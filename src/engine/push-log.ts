@@ -1,12 +1,14 @@
-import type { Vault } from '../shared/cipher.js'
+import type { Cipher } from '../shared/cipher.js'
 import { DAY_MS } from '../shared/time.js'
-import type { OwnPush, Told } from './bus.js'
-import { insertInto, sqlTime, type Value } from './sql.js'
-import { type Db, type RawTx, type Write, writeAll } from './tx.js'
+import type { Push } from './outbox.js'
+import { insertInto, sqlTime } from './sql.js'
+import { SWEEP_ROWS, type Sweep } from './sweep.js'
+import type { Db, RawTx, Write } from './tx.js'
+import type { UnitOfWork } from './unit-of-work.js'
 
-/** What a user was told, as a socket sends it. */
-export interface LoggedEvent {
-  /** Rises in the order of the user's commits; a user's are not consecutive. See {@link EVENTS_A_ROW}. */
+/** A push to a user, as a socket sends it. */
+export interface LoggedPush {
+  /** Rises in the order of the user's commits; a user's are not consecutive. See {@link PUSHES_A_ROW}. */
   readonly id: number
   readonly type: string
   /** As JSON; undefined when it cannot be decrypted, since the key was changed. */
@@ -15,110 +17,112 @@ export interface LoggedEvent {
 }
 
 /** Where in the log of a user a socket starts. */
-export interface Start {
-  /** The id of the last event that the client has, or has not asked for. */
+export interface ResumePoint {
+  /** The id of the last push that the client has, or has not asked for. */
   readonly position: number
   /** Whether all that it missed is still there; undefined when it did not ask for it. */
   readonly resumed?: boolean
 }
 
-const SWEEP_ROWS = 1000
-
 /**
- * What one transaction tells one user is one row, up to so many events: a draw tells two things, and a row of their
- * own for each took as long to write as everything else a draw writes. Events are numbered `id` of the row × 16 and
+ * What one transaction pushes to one user is one row, up to so many pushes: a draw makes two, and a row of their
+ * own for each took as long to write as everything else a draw writes. Pushes are numbered `id` of the row × 16 and
  * their place in it, such that the last has place 15.
  */
-export const EVENTS_A_ROW = 16
-/** The number of a row's last event. */
-const lastOf = (rowId: number) => rowId * EVENTS_A_ROW + EVENTS_A_ROW - 1
-/** The lowest id of a row that may have events after this one. */
-const rowAfter = (position: number) => Math.floor((position + 1) / EVENTS_A_ROW)
+export const PUSHES_A_ROW = 16
+/** The number of a row's last push. */
+const lastOf = (rowId: number) => rowId * PUSHES_A_ROW + PUSHES_A_ROW - 1
+/** The lowest id of a row that may have pushes after this one. */
+const rowAfter = (position: number) => Math.floor((position + 1) / PUSHES_A_ROW)
 
-const writeRows = insertInto('push_events', ['user_id INT', 'data MEDIUMTEXT', 'created_at DATETIME(3)'])
+const insertRows = insertInto('push_events', { user_id: 'INT', data: 'MEDIUMTEXT', created_at: 'DATETIME(3)' })
 
 /**
- * Writes what a transaction tells users, in one statement, just before it commits. The transaction holds the locks of
- * these users' rows, so that of two for one user the second gets its ids once the first has committed: whoever has
- * read an id of a user has read, or could have read, all lower ones. Encrypted, since results hold voucher codes.
+ * The write of what a transaction pushes to single users, as far as it is not written yet, for a transaction that sends
+ * it with others; none where nobody is pushed to. The transaction holds the locks of these users' rows, so that of two
+ * for one user the second gets its ids once the first has committed: whoever has read an id of a user has read, or
+ * could have read, all lower ones. Encrypted, since results hold voucher codes.
  */
-export async function logPushes(tx: RawTx, vault: Vault, pushes: readonly OwnPush[], now: Date): Promise<void> {
-  await writeAll(tx, loggingPushes(vault, pushes, now))
-}
-
-/** The write of {@link logPushes}, for a transaction that sends it with others; none where nobody is told. */
-export function loggingPushes(vault: Vault, pushes: readonly OwnPush[], now: Date): Write[] {
+export function pushWrites({ outbox, cipher, now }: UnitOfWork<RawTx>): Write[] {
+  const pushes = outbox.takeUnwritten()
+  if (pushes.length === 0) return []
   const lines = new Map<number, string[]>()
   for (const push of pushes) {
-    const told = lines.get(push.userId)
-    if (told === undefined) lines.set(push.userId, [lineOf(push)])
-    else told.push(lineOf(push))
+    const own = lines.get(push.userId)
+    if (own === undefined) lines.set(push.userId, [lineOf(push)])
+    else own.push(lineOf(push))
   }
   const at = sqlTime(now)
-  const rows = [...lines].flatMap(([userId, told]) =>
-    rowsOf(told).map((text): Value[] => [userId, vault.encrypt(text), at])
+  return insertRows(
+    [...lines].flatMap(([userId, own]) =>
+      rowsOf(own).map((text) => ({ user_id: userId, data: cipher.encrypt(text), created_at: at }))
+    )
   )
-  return writeRows(rows)
 }
 
-/** An event in a row, its type in front of its data: JSON has no line break, so a reader need not parse it. */
-export const lineOf = ({ type, data }: Told) => `${type} ${JSON.stringify(data)}`
+/** A push in a row, its type in front of its data: JSON has no line break, so a reader need not parse it. */
+export const lineOf = ({ type, data }: Push) => `${type} ${JSON.stringify(data)}`
 
-function rowsOf(told: readonly string[]): string[] {
+function rowsOf(lines: readonly string[]): string[] {
   const rows: string[] = []
-  for (let from = 0; from < told.length; from += EVENTS_A_ROW) {
-    rows.push(told.slice(from, from + EVENTS_A_ROW).join('\n'))
+  for (let from = 0; from < lines.length; from += PUSHES_A_ROW) {
+    rows.push(lines.slice(from, from + PUSHES_A_ROW).join('\n'))
   }
   return rows
 }
 
 /**
- * Where a socket starts that is opened now: after the user's last event or, when the client says which it has, after
+ * Where a socket starts that is opened now: after the user's last push or, when the client says which it has, after
  * that one. A number beyond the last, from another database say, is taken as the last.
- * @param since id of the last event the client has; 0 for all there is
+ * @param since id of the last push the client has; 0 for all there is
  */
-export async function startOf(db: Db, userId: number, since: number | undefined, now: Date): Promise<Start> {
+export async function resumePointOf(
+  db: Db,
+  userId: number,
+  since: number | undefined,
+  now: Date
+): Promise<ResumePoint> {
   const given = since ?? Number.MAX_SAFE_INTEGER
-  const [row] = await db.$queryRaw<StartRow[]>`
+  const [row] = await db.$queryRaw<ResumeRow[]>`
     SELECT (SELECT MAX(id) FROM push_events WHERE user_id = ${userId}) AS newest,
       (SELECT MIN(id) FROM push_events) AS oldest,
       EXISTS (SELECT 1 FROM push_events
         WHERE user_id = ${userId} AND id >= ${rowAfter(given)} AND created_at < ${sqlTime(dayBefore(now))}) AS aged`
   const newest = row?.newest == null ? 0 : lastOf(Number(row.newest))
   if (since === undefined) return { position: newest }
-  // Ids are shared by all users: while anybody's older event is there, none of this user's after it was swept.
+  // Ids are shared by all users: while anybody's older push is there, none of this user's after it was swept.
   const isKept = row?.oldest != null && Number(row.oldest) <= rowAfter(since) && Number(row.aged) === 0
   return { position: Math.min(since, newest), resumed: since === 0 || isKept }
 }
 
-interface StartRow {
+interface ResumeRow {
   newest: bigint | number | null
   oldest: bigint | number | null
   aged: bigint | number
 }
 
-/** The user's next events after `position`, oldest first, of the last 24 hours: `limit` or a few more, if there are. */
-export async function eventsAfter(
+/** The user's next pushes after `position`, oldest first, of the last 24 hours: `limit` or a few more, if there are. */
+export async function pushesAfter(
   db: Db,
-  vault: Vault,
+  cipher: Cipher,
   { userId, position, limit, now }: { userId: number; position: number; limit: number; now: Date }
-): Promise<LoggedEvent[]> {
-  const rows = await db.$queryRaw<EventRow[]>`
+): Promise<LoggedPush[]> {
+  const rows = await db.$queryRaw<LogRow[]>`
     SELECT id, data, created_at FROM push_events
     WHERE user_id = ${userId} AND id >= ${rowAfter(position)} AND created_at >= ${sqlTime(dayBefore(now))}
     ORDER BY id LIMIT ${limit}`
-  return rows.flatMap((row) => eventsOf(vault, row)).filter(({ id }) => id > position)
+  return rows.flatMap((row) => pushesOf(cipher, row)).filter(({ id }) => id > position)
 }
 
-interface EventRow {
+interface LogRow {
   id: bigint | number
   data: string
   created_at: Date
 }
 
-function eventsOf(vault: Vault, row: EventRow): LoggedEvent[] {
+function pushesOf(cipher: Cipher, row: LogRow): LoggedPush[] {
   const last = lastOf(Number(row.id))
-  const text = decrypted(vault, row.data)
+  const text = decrypted(cipher, row.data)
   if (text === undefined) return [{ id: last, type: '', data: undefined, at: row.created_at }]
   const lines = text.split('\n')
   return lines.map((line, place) => {
@@ -128,16 +132,16 @@ function eventsOf(vault: Vault, row: EventRow): LoggedEvent[] {
   })
 }
 
-function decrypted(vault: Vault, data: string): string | undefined {
+function decrypted(cipher: Cipher, data: string): string | undefined {
   try {
-    return vault.decrypt(data)
+    return cipher.decrypt(data)
   } catch {
     return undefined
   }
 }
 
-/** The id of the last event of each of these users who has one. */
-export async function newestIds(db: Db, userIds: readonly number[]): Promise<Map<number, number>> {
+/** The id of the last push of each of these users who has one. */
+export async function newestPushIds(db: Db, userIds: readonly number[]): Promise<Map<number, number>> {
   const rows = await db.$queryRaw<{ user_id: number; newest: bigint | number }[]>`
     SELECT e.user_id, MAX(e.id) AS newest
     FROM JSON_TABLE(${JSON.stringify(userIds)}, '$[*]' COLUMNS (user_id INT PATH '$')) AS j
@@ -147,20 +151,20 @@ export async function newestIds(db: Db, userIds: readonly number[]): Promise<Map
 }
 
 /**
- * Removes what is older than a day, some rows at a time so that nobody waits for it. Ids rise with time but for the
- * moments between two transactions, so it goes from the oldest on until one is not old: an index for this alone would
- * be one more to write for each draw.
+ * Removes pushes that are older than a day, some rows at a time so that nobody waits for it. Ids rise with time but for
+ * the moments between two transactions, so it goes from the oldest on until one is not old: an index for this alone
+ * would be one more to write for each draw.
  */
-export async function sweepEvents(db: Db, now: Date): Promise<void> {
-  for (;;) {
+export const pushLogSweep: Sweep = {
+  name: 'push_events',
+  async step({ db, now }) {
     const oldest = await db.$queryRaw<{ id: bigint | number; is_old: bigint | number }[]>`
       SELECT id, created_at < ${sqlTime(dayBefore(now))} AS is_old FROM push_events ORDER BY id LIMIT ${SWEEP_ROWS}`
     const young = oldest.findIndex((row) => Number(row.is_old) === 0)
     const last = oldest.at(young === -1 ? -1 : young - 1)
-    if (young === 0 || last === undefined) return
-    // By their ids: another instance may have swept them meanwhile, and the next in line are not known to be old.
-    await db.$executeRaw`DELETE FROM push_events WHERE id <= ${last.id}`
-    if (young > 0) return
+    if (young === 0 || last === undefined) return 0
+    // By their ids: the next in line are not known to be old.
+    return db.$executeRaw`DELETE FROM push_events WHERE id <= ${last.id}`
   }
 }
 

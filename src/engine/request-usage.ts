@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import fp from 'fastify-plugin'
 
 /** What one request has asked of the database so far. Times are in milliseconds. */
-export interface Work {
+interface RequestUsage {
   readonly requestId: string
   statements: number
   /** Spent in statements. */
@@ -14,14 +14,14 @@ export interface Work {
 declare module 'fastify' {
   interface FastifyRequest {
     /** Unset where the request never came past the router. */
-    work: Work | undefined
+    usage: RequestUsage | undefined
   }
 }
 
-const storage = new AsyncLocalStorage<Work>()
+const storage = new AsyncLocalStorage<RequestUsage>()
 
-/** The work of the request that the caller runs for; undefined in timers and scripts. */
-export function currentWork(): Work | undefined {
+/** The usage of the request that the caller runs for; undefined in timers and scripts. */
+export function currentUsage(): RequestUsage | undefined {
   return storage.getStore()
 }
 
@@ -31,15 +31,15 @@ export function currentWork(): Work | undefined {
  */
 export default fp(
   async (app) => {
-    app.decorateRequest('work', undefined)
+    app.decorateRequest('usage', undefined)
     app.addHook('onRequest', (request, _reply, done) => {
-      request.work = { requestId: request.id, statements: 0, databaseMs: 0, waitMs: 0 }
-      storage.run(request.work, done)
+      request.usage = { requestId: request.id, statements: 0, databaseMs: 0, waitMs: 0 }
+      storage.run(request.usage, done)
     })
     app.addHook('preValidation', (request, _reply, done) => {
-      if (request.work === undefined) done()
-      else storage.run(request.work, done)
+      if (request.usage === undefined) done()
+      else storage.run(request.usage, done)
     })
   },
-  { name: 'context' }
+  { name: 'request-usage' }
 )

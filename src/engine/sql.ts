@@ -41,35 +41,44 @@ export function jsonColumns(...columns: readonly string[]): Prisma.Sql {
 /** What a column of rows to be inserted may be given. A `DECIMAL` is given as text: rows of one list must be alike. */
 export type Value = string | number | null
 
-/** Makes the write that inserts rows; none where there are none. A row has its values in the order of the columns. */
-export type Inserter = (rows: readonly (readonly Value[])[]) => Write[]
+/** A row to be inserted, by the names of its columns. */
+export type NewRow<Column extends string> = Readonly<Record<Column, Value>>
+
+/** Makes the write that inserts rows; none where there are none. */
+type Inserter<Column extends string> = (rows: readonly NewRow<Column>[]) => Write[]
 
 /**
  * How rows get into a table: in one statement, whose text is the same however many they are. It has two forms. Where
  * the connection can (MariaDB, straight on the driver), the rows go in binary beside a statement that inserts one.
  * Elsewhere they go as one JSON parameter, which takes the server half as long again to read.
- * @param columns name and type of each
+ * @param columns the type of each, by its name
  * @param onDuplicate what to do with a row whose key is there; `VALUES(…)` is the new one
  */
-export function insertInto(table: string, columns: readonly string[], onDuplicate = ''): Inserter {
-  const names = columns.map((column) => column.slice(0, column.indexOf(' ')))
+export function insertInto<Column extends string>(
+  table: string,
+  columns: Readonly<Record<Column, string>>,
+  onDuplicate = ''
+): Inserter<Column> {
+  const names = Object.keys(columns) as Column[]
   const into = `INSERT INTO ${table} (${names.join(', ')})`
   const one = `${into} VALUES (${names.map(() => '?').join(', ')}) ${onDuplicate}`
+  const typed = names.map((name) => `${name} ${columns[name]}`)
   const [before, after] = [
     Prisma.raw(`${into} SELECT ${names.map((name) => `j.${name}`).join(', ')} FROM JSON_TABLE(`),
-    Prisma.sql`, '$[*]' COLUMNS (${jsonColumns(...columns)})) AS j ${Prisma.raw(onDuplicate)}`
+    Prisma.sql`, '$[*]' COLUMNS (${jsonColumns(...typed)})) AS j ${Prisma.raw(onDuplicate)}`
   ]
-  return (rows) =>
-    rows.length === 0
-      ? []
-      : [
-          {
-            get statement() {
-              return Prisma.sql`${before}${jsonRows(rows)}${after}`
-            },
-            many: { one, rows }
-          }
-        ]
+  return (rows) => {
+    if (rows.length === 0) return []
+    const values = rows.map((row) => names.map((name) => row[name]))
+    return [
+      {
+        get statement() {
+          return Prisma.sql`${before}${jsonRows(values)}${after}`
+        },
+        bulk: { one, rows: values }
+      }
+    ]
+  }
 }
 
 /** An instant as MySQL writes it, in UTC to the millisecond: for the values of rows, where no `Date` is converted. */

@@ -23,12 +23,12 @@ export interface RawTx extends RawDb {
   /** Statements may be sent before the ones ahead of them are answered; they run in the order they were sent. */
   readonly pipelines?: true
   /** Where rows can go in binary beside a statement for one of them. */
-  readonly many?: ManyRows
+  readonly bulk?: BulkRows
   readonly $connect?: never
 }
 
-/** A statement that is run for each of many rows, in one journey and as one statement. */
-export interface ManyRows {
+/** A statement that is run for each of many rows, in one round trip and as one statement. */
+export interface BulkRows {
   /** To be awaited before {@link run}: a statement that is not prepared yet would be overtaken by later ones. */
   prepare(one: string): Promise<void>
   /** @returns how many rows were written */
@@ -39,43 +39,13 @@ export interface ManyRows {
 export interface Write {
   readonly statement: Prisma.Sql
   /** The same as a statement for one row, and the rows. */
-  readonly many?: { readonly one: string; readonly rows: readonly (readonly unknown[])[] }
+  readonly bulk?: { readonly one: string; readonly rows: readonly (readonly unknown[])[] }
   /** @throws Error when the rows it matched are not those it should have */
   readonly check?: (matched: number) => void
-  /** The points that it moves, to be counted once the transaction has committed. */
-  readonly moved?: readonly Movement[]
-}
-
-/** Points that moved, and for what. */
-export interface Movement {
-  readonly source: string
-  /** Signed. */
-  readonly points: number
-}
-
-const movements = new WeakMap<object, Movement[]>()
-
-/** The points that a transaction has moved. */
-export function movementsOf(tx: RawTx): readonly Movement[] {
-  return movements.get(tx) ?? []
-}
-
-const locked = new WeakMap<object, Set<number>>()
-
-/** Notes that a transaction has locked the rows of these users. */
-export function noteLocks(tx: RawTx, userIds: Iterable<number>): void {
-  const known = locked.get(tx)
-  if (known === undefined) locked.set(tx, new Set(userIds))
-  else for (const userId of userIds) known.add(userId)
-}
-
-/** Whether a transaction has locked a user's row, as far as that was noted. */
-export function holdsLock(tx: RawTx, userId: number): boolean {
-  return locked.get(tx)?.has(userId) === true
 }
 
 /**
- * Runs writes in their order: one after another, or where the transaction pipelines, all in one journey. None may
+ * Runs writes in their order: one after another, or where the transaction pipelines, all in one round trip. None may
  * depend on the outcome of one before it. Each is asked for once the one before it is on its way, so that a generator
  * makes the rows of the next while the server works. It ends when every one of them has, so that whoever rolls back
  * after a failure does so behind them all.
@@ -84,8 +54,7 @@ export async function writeAll(tx: RawTx, writes: Iterable<Write>): Promise<void
   const sent: Promise<void>[] = []
   try {
     for (const write of writes) {
-      noteMovements(tx, write.moved)
-      if (tx.many && write.many) await tx.many.prepare(write.many.one)
+      if (tx.bulk && write.bulk) await tx.bulk.prepare(write.bulk.one)
       const done = send(tx, write)
       if (tx.pipelines !== true) await done
       // Until all are sent nobody waits for it.
@@ -99,11 +68,7 @@ export async function writeAll(tx: RawTx, writes: Iterable<Write>): Promise<void
 }
 
 async function send(tx: RawTx, write: Write): Promise<void> {
-  const { many, check } = write
-  const matched = await (tx.many && many ? tx.many.run(many.one, many.rows) : tx.$executeRaw(write.statement))
+  const { bulk, check } = write
+  const matched = await (tx.bulk && bulk ? tx.bulk.run(bulk.one, bulk.rows) : tx.$executeRaw(write.statement))
   check?.(matched)
-}
-
-function noteMovements(tx: RawTx, moved: Write['moved'] = []): void {
-  if (moved.length > 0) movements.set(tx, [...movementsOf(tx), ...moved])
 }

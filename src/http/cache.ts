@@ -4,8 +4,8 @@ import fp from 'fastify-plugin'
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
-     * How long a mini-program may keep the answers of this GET (spec 12.5.1). `private` are those that tell of their
-     * user. What says nothing is not to be kept at all.
+     * How long a mini-program may keep the answers of this GET (contract section 9). `private` are those that tell of
+     * their user. What says nothing is not to be kept at all.
      */
     cache?: { readonly seconds: number; readonly scope: 'private' | 'public' }
   }

@@ -26,8 +26,8 @@ export default fp(
         isOn = true
       }
     })
-    // At the end of each answer, so that requests that began before the signal end their connections too: one that stays
-    // open would be waited for.
+    // At the end of each answer, so that requests that began before the signal end their connections too: one that
+    // stays open would be waited for.
     app.addHook('onSend', async (_request, reply) => {
       if (isOn) reply.header('connection', 'close')
     })

@@ -66,7 +66,7 @@ export function sendRefusal(refusal: Refusal, request: FastifyRequest, reply: Fa
   // Whatever the route says of its answers: a failure is of this moment.
   if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')
   const { status } = refusal.entry
-  const answer = request.server.failureProfiles.reduce<FailureAnswer>((told, profile) => profile(told, request), {
+  const answer = request.server.failureProfiles.reduce<FailureAnswer>((shaped, profile) => profile(shaped, request), {
     status,
     body: failureBody(refusal, request.id)
   })

@@ -25,7 +25,9 @@ function aliasOf(method: string | undefined, url: string): PathAlias | undefined
   return PATH_ALIASES.find((alias) => alias.path === bare && alias.method === asked)
 }
 
-/** The address of the route that is meant: for `rewriteUrl`, so that an alias has neither handler nor limit of its own. */
+/**
+ * The address of the route that is meant: for `rewriteUrl`, so that an alias has neither handler nor limit of its own.
+ */
 export function routeUrl({ method, url = '/' }: IncomingMessage): string {
   const alias = aliasOf(method, url)
   return alias === undefined ? url : `${alias.of}${url.slice(url.split('?', 1)[0]?.length)}`
@@ -72,7 +74,7 @@ function repeatLists(payload: string, also: Readonly<Record<string, string>>): s
  * The mini-program profile (contract section 1): such a client reads a body on HTTP 200 alone, and renews its token
  * on body code 401. An upgrade is refused as HTTP has it: there is no body to be read.
  */
-export function dressForWechat(answer: FailureAnswer, { headers }: FastifyRequest): FailureAnswer {
+function dressForWechat(answer: FailureAnswer, { headers }: FastifyRequest): FailureAnswer {
   const { status, body } = answer
   const forWechat = headers.referer?.startsWith(WECHAT_REFERER) && headers.upgrade === undefined
   if (!forWechat || status >= 500) return answer

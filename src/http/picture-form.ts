@@ -4,7 +4,7 @@ import type { ErrorName } from '../shared/catalogue.js'
 import { refuse } from '../shared/refusal.js'
 
 /** A multipart form with one file, read to its end. */
-export interface PhotoForm {
+interface PictureForm {
   readonly bytes: Buffer
   /** As the client called it: for people to read, never a path. */
   readonly filename: string
@@ -24,7 +24,7 @@ declare module 'fastify' {
 export const FORM_LIMITS = { files: 1, fileSize: MAX_PHOTO_BYTES, fields: 10, fieldSize: 4096, parts: 12 } as const
 
 /** What a form's file is called, and how the module that reads it refuses. */
-export interface FileKind {
+interface FileKind {
   readonly field: string
   readonly required: ErrorName
   readonly tooLarge: ErrorName
@@ -57,7 +57,7 @@ export const PHOTO: FileKind = {
  * Whoever may sign in by the form has done so before a byte of the file is read.
  * @throws Refusal as `kind` has it, VALIDATION_FAILED for a second file or too many fields, or as `signInByForm` does
  */
-export async function readPhotoForm(request: FastifyRequest, kind: FileKind): Promise<PhotoForm> {
+export async function readPictureForm(request: FastifyRequest, kind: FileKind): Promise<PictureForm> {
   const fields = new Map<string, string>()
   if (!request.isMultipart()) {
     await request.signInByForm(fields)

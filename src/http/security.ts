@@ -2,7 +2,10 @@ import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import fp from 'fastify-plugin'
 
-/** Headers of spec 3.4. Outside production every origin may call; there are no cookies, so never with credentials. */
+/**
+ * Headers of contract section 2. Outside production every origin may call; there are no cookies, so never with
+ * credentials.
+ */
 export default fp(
   async (app) => {
     await app.register(helmet, {

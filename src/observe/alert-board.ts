@@ -1,4 +1,4 @@
-/** The four alerts of spec 10.2. */
+/** The four alerts of contract section 11. */
 export const ALERTS = {
   response_time: { level: 'warn', title: 'API响应时间过长' },
   error_rate: { level: 'critical', title: '错误率过高' },
@@ -8,7 +8,7 @@ export const ALERTS = {
 export type AlertName = keyof typeof ALERTS
 
 /** An alert that begins or ends. */
-export interface Notice {
+export interface AlertChange {
   readonly alert: AlertName
   readonly state: 'raised' | 'cleared'
   /** What was measured, for people. */
@@ -63,8 +63,8 @@ export interface Reading {
 const ENOUGH_REQUESTS = 20
 const SHARE = { raiseOver: 0.05, clearUpTo: 0.025 }
 const MEMORY = { raiseOver: 0.8, clearUpTo: 0.7 }
-/** Looks in a row that must agree: one lost probe is no lost database. */
-const DATABASE_LOOKS = 2
+/** Probes in a row that must agree: one lost probe is no lost database. */
+const DATABASE_PROBES = 2
 
 /**
  * Says which alerts begin and which end, each once. Every alert ends lower than it begins, so that a value on the
@@ -72,17 +72,17 @@ const DATABASE_LOOKS = 2
  * - response_time: over 5 % of requests took more than a second (their 95th percentile did), until 2.5 % do;
  * - error_rate: over 5 % were answered 5xx, until 2.5 % are; both of five minutes with 20 requests or more;
  * - memory: over 80 % of the limit, until 70 %;
- * - database: two looks in a row found it away, until two find it there.
+ * - database: two probes in a row found it away, until two find it there.
  */
 export class AlertBoard {
   readonly #active = new Set<AlertName>()
-  #looks = 0
+  #probes = 0
 
   isActive(alert: AlertName): boolean {
     return this.#active.has(alert)
   }
 
-  judge(reading: Reading): Notice[] {
+  judge(reading: Reading): AlertChange[] {
     const { slow, failed, memory, databaseAnswers } = reading
     const percent = (value: number) => `${(value * 100).toFixed(1)} %`
     return [
@@ -98,21 +98,21 @@ export class AlertBoard {
     value: number | undefined,
     { raiseOver, clearUpTo }: { raiseOver: number; clearUpTo: number },
     measured: () => string
-  ): Notice | undefined {
+  ): AlertChange | undefined {
     if (value === undefined) return undefined
     if (value > raiseOver) return this.#turn(alert, 'raised', measured())
     if (value <= clearUpTo) return this.#turn(alert, 'cleared', measured())
     return undefined
   }
 
-  #judgeDatabase(answers: boolean): Notice | undefined {
-    this.#looks = answers === this.#active.has('database') ? this.#looks + 1 : 0
-    if (this.#looks < DATABASE_LOOKS) return undefined
-    this.#looks = 0
+  #judgeDatabase(answers: boolean): AlertChange | undefined {
+    this.#probes = answers === this.#active.has('database') ? this.#probes + 1 : 0
+    if (this.#probes < DATABASE_PROBES) return undefined
+    this.#probes = 0
     return this.#turn('database', answers ? 'cleared' : 'raised', answers ? 'answers again' : 'does not answer')
   }
 
-  #turn(alert: AlertName, state: Notice['state'], measured: string): Notice | undefined {
+  #turn(alert: AlertName, state: AlertChange['state'], measured: string): AlertChange | undefined {
     if (this.#active.has(alert) === (state === 'raised')) return undefined
     if (state === 'raised') this.#active.add(alert)
     else this.#active.delete(alert)
@@ -127,7 +127,7 @@ function shareOf({ total, hits }: { total: number; hits: number }): number | und
 }
 
 /** A message for the robot of a WeCom group. */
-export function weComMessage({ alert, state, measured }: Notice, from: string, now: Date): object {
+export function weComMessage({ alert, state, measured }: AlertChange, from: string, now: Date): object {
   const { level, title } = ALERTS[alert]
   const head =
     state === 'raised' ? `<font color="warning">[告警] ${title}</font>` : `<font color="info">[恢复] ${title}</font>`

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import fp from 'fastify-plugin'
-import { ALERTS, AlertBoard, type AlertName, type Notice, Share, SLOW_MS, weComMessage } from './alert-board.js'
+import { ALERTS, AlertBoard, type AlertChange, type AlertName, Share, SLOW_MS, weComMessage } from './alert-board.js'
 
 export interface AlertOptions {
   readonly everyMs: number
@@ -11,7 +11,7 @@ export interface AlertOptions {
   readonly memory: () => number
 }
 
-export const DEFAULT_ALERTS: AlertOptions = {
+const DEFAULT_ALERTS: AlertOptions = {
   everyMs: 10_000,
   retryAfterMs: [1000, 5000],
   memory: () => process.memoryUsage.rss()
@@ -21,8 +21,8 @@ const POST_MS = 5000
 const MIB = 1024 * 1024
 
 /**
- * Logs each slow request with what it asked of the database, and sends the alerts of spec 10.2: to the log, and to
- * the robot of a WeCom group where ALERT_WEBHOOK_URL names one; once when an alert begins, once when it ends.
+ * Logs each slow request with what it asked of the database, and sends the alerts of contract section 11: to the log,
+ * and to the robot of a WeCom group where ALERT_WEBHOOK_URL names one; once when an alert begins, once when it ends.
  */
 export default fp<Partial<AlertOptions>>(
   async (app, changes) => {
@@ -39,10 +39,10 @@ export default fp<Partial<AlertOptions>>(
       const took = reply.elapsedTime
       const { url: route = '', method } = request.routeOptions
       if (took > SLOW_MS) {
-        const { statements = 0, databaseMs = 0, waitMs = 0 } = request.work ?? {}
-        const work = { statements, database_ms: Math.round(databaseMs), pool_wait_ms: Math.round(waitMs) }
+        const { statements = 0, databaseMs = 0, waitMs = 0 } = request.usage ?? {}
+        const usage = { statements, database_ms: Math.round(databaseMs), pool_wait_ms: Math.round(waitMs) }
         request.log.warn(
-          { method, route, status: reply.statusCode, took_ms: Math.round(took), ...work },
+          { method, route, status: reply.statusCode, took_ms: Math.round(took), ...usage },
           'slow request'
         )
       }
@@ -56,10 +56,10 @@ export default fp<Partial<AlertOptions>>(
 
     const closed = new AbortController()
     let sending: Promise<void> = Promise.resolve()
-    let looking = false
-    async function look(): Promise<void> {
-      if (looking) return
-      looking = true
+    let isChecking = false
+    async function check(): Promise<void> {
+      if (isChecking) return
+      isChecking = true
       try {
         const databaseAnswers = await app.ask('SELECT 1').then(
           () => true,
@@ -73,13 +73,13 @@ export default fp<Partial<AlertOptions>>(
           memory: options.memory() / (MEMORY_LIMIT_MB * MIB),
           databaseAnswers
         })
-        for (const notice of notices) tell(notice)
+        for (const notice of notices) report(notice)
       } finally {
-        looking = false
+        isChecking = false
       }
     }
 
-    function tell(notice: Notice): void {
+    function report(notice: AlertChange): void {
       const { title, level } = ALERTS[notice.alert]
       if (notice.state === 'cleared') app.log.info(notice, `alert over: ${title}`)
       else app.log[level === 'critical' ? 'error' : 'warn'](notice, `alert: ${title}`)
@@ -110,7 +110,7 @@ export default fp<Partial<AlertOptions>>(
     }
 
     const timer = setInterval(() => {
-      look().catch((err: unknown) => app.log.error({ err }, 'the alerts could not be judged'))
+      check().catch((err: unknown) => app.log.error({ err }, 'the alerts could not be judged'))
     }, options.everyMs)
     timer.unref()
     app.addHook('onClose', async () => {
@@ -119,5 +119,5 @@ export default fp<Partial<AlertOptions>>(
       await sending
     })
   },
-  { name: 'alerts', dependencies: ['database', 'context', 'metrics'] }
+  { name: 'alerts', dependencies: ['database', 'request-usage', 'metrics'] }
 )

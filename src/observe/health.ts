@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import fp from 'fastify-plugin'
+import { withDeadline } from '../shared/deadline.js'
 import { DateTime, StringEnum } from '../shared/schemas.js'
 
 const TAGS = ['operations']
@@ -39,21 +40,15 @@ const Alive = Type.Object({ status: Type.String() }, { examples: [{ status: 'rea
 async function timed(probe: () => Promise<unknown>): Promise<Check> {
   const start = performance.now()
   const took = () => Math.round((performance.now() - start) * 10) / 10
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PROBE_MS} ms`)), PROBE_MS)
-  })
   try {
-    await Promise.race([probe(), limit])
+    await withDeadline(PROBE_MS, probe())
     return { status: 'healthy', response_time: took() }
   } catch {
     return { status: 'unhealthy', response_time: took() }
-  } finally {
-    clearTimeout(timer)
   }
 }
 
-/** Bare answers for load balancers and orchestrators (spec 10.1): no envelope, no token. */
+/** Bare answers for load balancers and orchestrators (contract section 11): no envelope, no token. */
 const health: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/health',

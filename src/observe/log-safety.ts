@@ -1,8 +1,11 @@
 import { maskMobile } from '../shared/mask.js'
 
 /** Parameters whose values say nothing of a person; the values of all others are left out of the log. */
-const HARMLESS =
-  /^(?:page|limit|page_?size|format|status|type|category|sort|order|source|draw_type|prize_type|from|to|date|start_date|end_date)$/i
+const HARMLESS = new RegExp(
+  '^(?:page|limit|page_?size|format|status|type|category|sort|order|source|draw_type|prize_type|from|to|date|' +
+    'start_date|end_date)$',
+  'i'
+)
 
 /**
  * An address as it may be logged. A path parameter that is a code (a voucher's, say) is shown by its name.

@@ -1,25 +1,25 @@
 import cluster from 'node:cluster'
 import fastifyMetrics from 'fastify-metrics'
 import fp from 'fastify-plugin'
-import type { Pool } from 'mariadb'
 import * as prometheus from 'prom-client'
-import type { Payload } from '../domains/realtime/events.js'
-import type { Told } from '../engine/bus.js'
-import type { Movement } from '../engine/tx.js'
+import type { DatabaseObserver } from '../engine/database.js'
+import type { CounterKind } from '../engine/unit-of-work.js'
 
 /** What is counted, without a word of who reads it. Times are in seconds. */
-export interface Meters {
+interface Meters extends DatabaseObserver {
   /** A request turned away to keep the rest alive. */
   shed(reason: string): void
-  waited(seconds: number): void
-  statement(verb: string, seconds: number): void
-  /** What a transaction did, once it has committed. */
-  committed(pushes: readonly Told[], movements: readonly Movement[]): void
-  watchPool(pools: readonly Pick<Pool, 'activeConnections' | 'idleConnections' | 'taskQueueSize'>[]): void
+  /** What a sweep changed, and how long it took. */
+  swept(name: string, rows: number, seconds: number): void
   /** A value that is read when somebody asks; one that cannot be read is left as NaN. */
   gauge(name: string, help: string, read: () => number | Promise<number>): void
   /** All of it, in the text format of Prometheus. */
   text(): Promise<string>
+}
+
+interface MetricsOptions {
+  /** Those that transactions add to, each declared by its domain. */
+  readonly counters: readonly CounterKind[]
 }
 
 declare module 'fastify' {
@@ -30,14 +30,13 @@ declare module 'fastify' {
 
 const HTTP_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10]
 const SQL_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10]
-const DRAW_TYPES: Readonly<Record<number, string>> = { 1: 'single', 3: 'triple', 5: 'five', 10: 'ten' }
 
 /**
  * Counters of this process (contract section 11). Requests are counted by the pattern of their route, never by their
  * address, and nothing is labelled by a user, so that the number of series has a bound.
  */
-export default fp(
-  async (app) => {
+export default fp<MetricsOptions>(
+  async (app, { counters }) => {
     // A registry of its own: the library's is global, and tests build many services in a process.
     const register = new prometheus.Registry()
     // Under a cluster a scrape reaches any of the workers: without this their counters would be taken for one.
@@ -56,7 +55,7 @@ export default fp(
         }
       }
     })
-    app.decorate('meters', createMeters(register))
+    app.decorate('meters', createMeters(register, counters))
     const refusals = new prometheus.Counter({
       name: 'refusals_total',
       help: 'Refused requests, by their error; stock is STOCK_INSUFFICIENT',
@@ -70,7 +69,7 @@ export default fp(
   { name: 'metrics' }
 )
 
-function createMeters(register: prometheus.Registry): Meters {
+function createMeters(register: prometheus.Registry, kinds: readonly CounterKind[]): Meters {
   const registers = [register]
   const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
     new prometheus.Counter({ name, help, labelNames, registers })
@@ -90,29 +89,26 @@ function createMeters(register: prometheus.Registry): Meters {
   }
 
   const sheds = counter('requests_shed_total', 'Requests turned away to keep the rest alive', 'reason')
-  const draws = counter('lottery_draws_total', 'Requests to draw that were done', 'draw_type')
-  const results = counter('lottery_results_total', 'Single draws', 'prize_type', 'is_pity')
-  const pointsIn = counter('points_in_total', 'Points credited, by what for', 'source')
-  const pointsOut = counter('points_out_total', 'Points debited, by what for', 'source')
+  const byKind = new Map(kinds.map((kind) => [kind.name, counter(kind.name, kind.help, ...kind.labels)]))
   const events = counter('events_total', 'Pushes published after a commit', 'type')
   const histogram = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
     new prometheus.Histogram({ name, help, labelNames, registers, buckets: SQL_BUCKETS })
   const statements = histogram('db_statement_duration_seconds', 'Time of a statement, by its first word', 'verb')
   const waits = histogram('db_pool_wait_seconds', 'Time to get a connection')
+  const sweptRows = counter('sweep_rows_total', 'Rows that sweeps removed or marked, past their time', 'sweep')
+  const sweepSeconds = histogram('sweep_duration_seconds', 'Time that a sweep took', 'sweep')
 
   return {
     shed: (reason) => sheds.inc({ reason }),
     waited: (seconds) => waits.observe(seconds),
     statement: (verb, seconds) => statements.observe({ verb }, seconds),
-    committed(told, movements) {
-      for (const { source, points } of movements) (points > 0 ? pointsIn : pointsOut).inc({ source }, Math.abs(points))
-      for (const { type, data } of told) {
-        events.inc({ type })
-        if (type !== 'lottery_result') continue
-        const drawn = (data as Payload<'lottery_result'>).results
-        draws.inc({ draw_type: DRAW_TYPES[drawn.length] ?? 'other' })
-        for (const { prize_type, is_pity } of drawn) results.inc({ prize_type, is_pity: String(is_pity) })
-      }
+    swept(name, rows, seconds) {
+      sweptRows.inc({ sweep: name }, rows)
+      sweepSeconds.observe({ sweep: name }, seconds)
+    },
+    committed(pushes, counts) {
+      for (const { counter: kind, labels, by } of counts) byKind.get(kind.name)?.inc(labels, by)
+      for (const { type } of pushes) events.inc({ type })
     },
     watchPool(pools) {
       const sum = (of: (pool: (typeof pools)[number]) => number) => () => pools.reduce((all, pool) => all + of(pool), 0)

@@ -4,7 +4,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../config.js'
-import { bearerToken } from '../identity/plugin.js'
+import { bearerToken } from '../shared/bearer.js'
 import { type Refusal, refuse } from '../shared/refusal.js'
 import { failures } from '../shared/schemas.js'
 
@@ -13,15 +13,12 @@ const LOOPBACK = /^(?:::1|(?:::ffff:)?127(?:\.\d{1,3}){3})$/
 /** What a proxy adds: with any of these the peer is not who asks. */
 const FORWARDING = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'] as const
 
-/** How long the length of the queue of receipts is believed: a scrape must cost the database next to nothing. */
-const QUEUE_BELIEVED_MS = 10_000
-
 /**
  * Whether a request may read the metrics (contract section 11): with METRICS_TOKEN, or from this very machine. Behind
  * a proxy every peer is this machine, so where TRUST_PROXY is set or a request was forwarded, the token alone counts.
  * @returns the refusal, or undefined
  */
-export function refusalToScrape(request: FastifyRequest, config: Config): Refusal | undefined {
+function refusalToScrape(request: FastifyRequest, config: Config): Refusal | undefined {
   if (request.headers.authorization !== undefined) {
     const { METRICS_TOKEN } = config
     const given = bearerToken(request) ?? ''
@@ -43,34 +40,8 @@ const example = `# HELP lottery_draws_total Requests to draw that were done
 lottery_draws_total{draw_type="single",worker="0"} 42
 `
 
-/** GET /metrics, and what is only known when somebody asks: sockets, and how long receipts have waited. */
+/** GET /metrics. */
 const scrape: FastifyPluginAsyncTypebox = async (app) => {
-  app.meters.gauge('websocket_connections', 'Open sockets', () => app.hub.size)
-
-  interface Queue {
-    readonly length: number
-    readonly oldestSeconds: number
-  }
-  let believed: { readonly queue: Promise<Queue>; readonly until: number } | undefined
-  async function look(): Promise<Queue> {
-    const [row] = await app.ask<{ waiting: number | bigint; seconds: number | bigint | null }>(
-      `SELECT COUNT(*) AS waiting, TIMESTAMPDIFF(SECOND, MIN(created_at), UTC_TIMESTAMP()) AS seconds
-       FROM photo_reviews WHERE review_status = 'pending'`
-    )
-    return { length: Number(row?.waiting ?? 0), oldestSeconds: Math.max(0, Number(row?.seconds ?? 0)) }
-  }
-  function queue(): Promise<Queue> {
-    const now = performance.now()
-    if (believed === undefined || now >= believed.until) believed = { queue: look(), until: now + QUEUE_BELIEVED_MS }
-    return believed.queue
-  }
-  app.meters.gauge('review_queue_length', 'Receipts to be reviewed', async () => (await queue()).length)
-  app.meters.gauge(
-    'review_queue_oldest_seconds',
-    'How long the oldest of them has waited; 0 when there is none',
-    async () => (await queue()).oldestSeconds
-  )
-
   app.get(
     '/metrics',
     {
@@ -93,4 +64,4 @@ const scrape: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-export default fp(scrape, { name: 'scrape', dependencies: ['metrics', 'database', 'realtime', 'identity'] })
+export default fp(scrape, { name: 'scrape', dependencies: ['metrics'] })

@@ -1,12 +1,12 @@
 /** One way to refuse a request, as clients, tests and the documentation see it. */
-export interface Entry {
+export interface RefusalKind {
   readonly status: number
   readonly code: number
   /** For the diner. */
   readonly msg: string
-  /** Short hint for the mini-program (spec 6.2). */
+  /** Short hint for the mini-program (contract section 1). */
   readonly tip: string
-  /** What helps (spec 6.2). */
+  /** What helps (contract section 1). */
   readonly solution: string
   /** For the documentation: when it comes. */
   readonly when: string
@@ -481,6 +481,6 @@ export const catalogue = {
     solution: '请稍后重新获取验证码',
     when: 'the SMS gateway failed'
   }
-} as const satisfies Record<string, Entry>
+} as const satisfies Record<string, RefusalKind>
 
 export type ErrorName = keyof typeof catalogue

@@ -14,7 +14,7 @@ const TAG_BYTES = 16
 const AAD = Buffer.from('restaurant-lottery')
 
 /** Encryption at rest, and keyed hashes to find things by without being able to read them. */
-export interface Vault {
+export interface Cipher {
   /** Of the key that encrypts; it is in front of all that this key encrypted. */
   readonly keyId: string
   /** AES-256-GCM with a random IV: `<key id>.<base64url of iv, tag and text>`. */
@@ -32,10 +32,10 @@ export interface Vault {
  * @param keyHex `ENCRYPTION_KEY`: 32 bytes in hexadecimal
  * @param previousHex `ENCRYPTION_KEY_PREVIOUS`
  */
-export function createVault(keyHex: string, previousHex?: string): Vault {
-  const current = vaultOf(keyHex)
+export function createCipher(keyHex: string, previousHex?: string): Cipher {
+  const current = cipherOf(keyHex)
   if (previousHex === undefined) return current
-  const previous = vaultOf(previousHex)
+  const previous = cipherOf(previousHex)
   return {
     ...current,
     decrypt: (sealed) => (sealed.startsWith(`${previous.keyId}.`) ? previous : current).decrypt(sealed),
@@ -43,7 +43,7 @@ export function createVault(keyHex: string, previousHex?: string): Vault {
   }
 }
 
-function vaultOf(keyHex: string): Vault {
+function cipherOf(keyHex: string): Cipher {
   const bytes = Buffer.from(keyHex, 'hex')
   const keyId = createHash('sha256').update('key-id').update(bytes).digest('hex').slice(0, 8)
   // As an object, since newer versions of Node look long at bytes to see that they are none.

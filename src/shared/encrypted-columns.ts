@@ -1,4 +1,4 @@
-/** A column whose texts the vault encrypted. */
+/** A column whose texts the cipher encrypted. */
 export interface EncryptedColumn {
   readonly table: string
   /** The columns of the table's primary key, in their order. */

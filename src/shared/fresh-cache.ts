@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 
-interface Entry<T> {
+interface Cached<T> {
   readonly value: Promise<T>
   readonly since: number
 }
@@ -10,7 +10,7 @@ interface Entry<T> {
  * Who asks for what is just being read waits for that reading; one that began before a change is not kept after it.
  */
 export class FreshCache<T> {
-  readonly #entries: LRUCache<string, Entry<T>>
+  readonly #entries: LRUCache<string, Cached<T>>
 
   constructor(
     private readonly maxAgeMs: number,

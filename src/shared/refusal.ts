@@ -1,12 +1,12 @@
-import { catalogue, type Entry, type ErrorName } from './catalogue.js'
+import { catalogue, type ErrorName, type RefusalKind } from './catalogue.js'
 
 /** Machine-readable facts that go with a refusal. */
-export type Details = Readonly<Record<string, unknown>> | readonly Readonly<Record<string, unknown>>[]
+type Details = Readonly<Record<string, unknown>> | readonly Readonly<Record<string, unknown>>[]
 
 /** A request that is refused, and why. It knows nothing of HTTP but its entry in the catalogue. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
-  readonly entry: Entry
+  readonly entry: RefusalKind
 
   constructor(
     readonly error: ErrorName,

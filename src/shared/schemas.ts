@@ -1,4 +1,4 @@
-import { Kind, type Static, type TSchema, Type, TypeRegistry } from '@sinclair/typebox'
+import { Kind, type Static, type TProperties, type TSchema, Type, TypeRegistry } from '@sinclair/typebox'
 import { catalogue, type ErrorName } from './catalogue.js'
 import { failureBody, Refusal } from './refusal.js'
 
@@ -33,7 +33,7 @@ const Cursor = Type.String({
   maxLength: 300,
   description: '`next_cursor` of the page before; `page` is then ignored. Rows added meanwhile shift nothing'
 })
-export const NextCursor = Nullable(Type.String({ description: 'for the next page; null on the last' }))
+const NextCursor = Nullable(Type.String({ description: 'for the next page; null on the last' }))
 
 /** `page` or `cursor`, and `limit` of a list, with the names mini-programs use for the latter. */
 export const PageQuery = Type.Object({
@@ -45,8 +45,17 @@ export const PageQuery = Type.Object({
 })
 export type PageQuery = Static<typeof PageQuery>
 
-export const Pagination = Type.Object({ total: Count, page: Count, limit: Count, total_pages: Count })
+const Pagination = Type.Object({ total: Count, page: Count, limit: Count, total_pages: Count })
 export type Pagination = Static<typeof Pagination>
+
+/**
+ * A page of a list, with what tells of the pages around it.
+ * @param list the list by its name, by several where clients know it so
+ * @param more what else the answer holds
+ */
+export function Page<List extends TProperties, More extends TProperties>(list: List, more: More = {} as More) {
+  return Type.Object({ ...list, ...more, pagination: Pagination, next_cursor: NextCursor })
+}
 
 const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 50
@@ -112,3 +121,9 @@ export function failures(...names: ErrorName[]): Record<number, TSchema> {
 
 /** What a route that wants a token can answer besides its own refusals. */
 export const AUTH_FAILURES = ['TOKEN_MISSING', 'TOKEN_INVALID', 'ACCOUNT_DISABLED'] as const satisfies ErrorName[]
+
+/** What a merchant's route can answer besides its own refusals. */
+export const MERCHANT_FAILURES = [...AUTH_FAILURES, 'MERCHANT_REQUIRED'] as const satisfies ErrorName[]
+
+/** What an admin's route can answer besides its own refusals. */
+export const ADMIN_FAILURES = ['VALIDATION_FAILED', ...AUTH_FAILURES, 'FORBIDDEN'] as const satisfies ErrorName[]

@@ -11,10 +11,10 @@ import { migrate } from '../../scripts/lib/migrations.js'
 import { withPrisma } from '../../scripts/lib/prisma.js'
 import { type AppOptions, buildApp } from '../../src/app.js'
 import { type Config, loadConfig } from '../../src/config.js'
-import { createAdmin } from '../../src/domains/auth/service.js'
-import type { DrawTools } from '../../src/domains/lottery/draw.js'
+import { createAdmin } from '../../src/domains/auth/admin-login.js'
+import type { DrawTools } from '../../src/domains/lottery/draw-request.js'
 import { RuleBook } from '../../src/domains/lottery/versions.js'
-import { createUser } from '../../src/domains/user/service.js'
+import { createUser } from '../../src/domains/user/accounts.js'
 import { connectionOptions } from '../../src/engine/connection.js'
 
 /** A schema of its own for the test file that imports this, made before its tests and dropped after. */
@@ -119,7 +119,7 @@ export async function login(app: FastifyInstance, mobile: string): Promise<Light
 /** Makes a diner with that many points, and logs them in. */
 export async function newDiner(app: FastifyInstance, { points = 1000 } = {}): Promise<Diner> {
   const mobile = newMobile()
-  await app.tx((tx) => createUser(tx, { mobile, points, now: app.clock() }))
+  await app.tx((uow) => createUser(uow, { mobile, points }))
   return signIn(app, mobile)
 }
 
@@ -159,7 +159,7 @@ export async function newMerchant(app: FastifyInstance): Promise<Diner> {
 export async function newAdmin(app: FastifyInstance): Promise<Diner> {
   const [username, mobile] = [`admin${newMobile()}`, newMobile()]
   const passwordHash = await bcrypt.hash('right password', 4)
-  await app.tx((tx) => createAdmin(tx, { username, passwordHash, mobile, newUserPoints: 1000, now: app.clock() }))
+  await app.tx((uow) => createAdmin(uow, { username, passwordHash, mobile, newUserPoints: 1000 }))
   const payload = { username, password: 'right password' }
   const { data } = (await app.inject({ method: 'POST', url: '/api/auth/admin-login', payload })).json()
   return asDiner(app, {
@@ -172,9 +172,9 @@ export async function newAdmin(app: FastifyInstance): Promise<Diner> {
 
 /** What a draw needs besides the database, for tests that call the core itself. */
 export function drawTools(app: FastifyInstance, changes: Partial<DrawTools> = {}): DrawTools {
-  const { vault, randomInt, clock } = app
+  const { randomInt } = app
   const fixed = { ruleBook: new RuleBook(), timeZone: 'Asia/Shanghai', voucherDays: 30 }
-  return { ...fixed, vault, randomInt: (below) => randomInt(below), clock, ...changes }
+  return { ...fixed, randomInt: (below) => randomInt(below), ...changes }
 }
 
 /** Every breach of the ledger's promises among these users (contract section 2); empty when all is well. */

@@ -15,7 +15,7 @@ export interface TestProduct {
 /** Puts a product on the shelf. @returns its id */
 export async function newProduct(app: FastifyInstance, product: TestProduct = {}): Promise<number> {
   const data = { name: '酸梅汤', description: '', category: '饮品', exchangePoints: 100, stock: 10, ...product }
-  return (await app.db.commodity.create({ data })).commodityId
+  return (await app.db.product.create({ data })).productId
 }
 
 export const submit = (diner: Diner, productId: number, more: object = {}, headers: Record<string, string> = {}) =>
@@ -23,7 +23,7 @@ export const submit = (diner: Diner, productId: number, more: object = {}, heade
 
 /** What the shop says is left of a product. */
 export async function stockOf(app: FastifyInstance, productId: number): Promise<number> {
-  return (await app.db.commodity.findUniqueOrThrow({ where: { commodityId: productId } })).stock
+  return (await app.db.product.findUniqueOrThrow({ where: { productId: productId } })).stock
 }
 
 export const names = (products: readonly Product[]) => products.map((product) => product.name)

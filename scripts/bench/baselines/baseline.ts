@@ -1,11 +1,16 @@
 import { randomInt } from 'node:crypto'
 import { toResult } from '../../../src/domains/lottery/draw.js'
-import { decide, givesVoucher, type Outcome, type Pity, type Rules } from '../../../src/domains/lottery/rules.js'
-import { lotteryResult, pointsUpdate } from '../../../src/domains/realtime/events.js'
-import { newCode } from '../../../src/domains/voucher/rules.js'
+import { PRIZE_KINDS } from '../../../src/domains/lottery/prize.js'
+import { pushResult } from '../../../src/domains/lottery/pushes.js'
+import { decide, type Outcome, type Pity, type Rules } from '../../../src/domains/lottery/rules.js'
+import { Account } from '../../../src/domains/points/account.js'
+import { pushBalance } from '../../../src/domains/points/pushes.js'
+import { newVoucherCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/vouchers.js'
 import { lineOf } from '../../../src/engine/push-log.js'
-import type { Vault } from '../../../src/shared/cipher.js'
+import type { RawTx } from '../../../src/engine/tx.js'
+import { UnitOfWork } from '../../../src/engine/unit-of-work.js'
+import type { Cipher } from '../../../src/shared/cipher.js'
 import { risingId } from '../../../src/shared/ids.js'
 
 /** Somebody who makes single draws, to be measured. */
@@ -19,29 +24,36 @@ export interface BaselineOptions {
   readonly poolSize: number
   readonly rules: Rules
   readonly version: number
-  readonly vault: Vault
+  readonly cipher: Cipher
 }
 
 /**
- * What a diner is told of a draw, as the service keeps it until their socket has it: the result and the new balance,
- * a line each.
+ * What is pushed to a diner of a draw, as the service keeps it until their socket has it: the result and the new
+ * balance, a line each.
  */
-export function told(
+export function pushedLines(
   { userId, drawId, balance, cost, now }: { userId: number; drawId: string; balance: number; cost: number; now: Date },
-  { recordId, code, ...outcome }: Outcome & { recordId: string; code: string }
+  { recordId, code, ...outcome }: Outcome & { recordId: string; code: string },
+  cipher: Cipher
 ): string {
-  const claim = givesVoucher(outcome.prize.type) ? code : null
+  const claim = PRIZE_KINDS[outcome.prize.type].voucher === null ? null : code
   const results = [toResult(outcome, { sequence: 1, recordId, code: claim })]
-  const draw = { draw_id: drawId, results, remaining_points: balance }
-  return [
-    lineOf({ type: 'lottery_result', data: lotteryResult(userId, draw, now) }),
-    lineOf({ type: 'points_update', data: pointsUpdate(userId, balance, -cost, 'lottery', now) })
-  ].join('\n')
+  const account = new Account(userId, balance + cost)
+  account.debit(cost, { source: 'lottery' })
+  const uow = pushesOnly(cipher, now)
+  pushResult(uow, userId, { draw_id: drawId, results, remaining_points: balance })
+  pushBalance(uow, account, 'lottery')
+  return uow.outbox.takeUnwritten().map(lineOf).join('\n')
+}
+
+/** A unit of work that only collects pushes. */
+export function pushesOnly(cipher: Cipher, now: Date): UnitOfWork<RawTx> {
+  return new UnitOfWork<RawTx>({} as RawTx, { cipher, clock: () => now })
 }
 
 /** What a draw decides, for the baselines that decide in Node: the rules and the voucher are those of the service. */
-export function drawOnce({ rules, vault }: BaselineOptions, pity: Pity) {
-  const code = newCode((below) => randomInt(below))
+export function drawOnce({ rules, cipher }: BaselineOptions, pity: Pity) {
+  const code = newVoucherCode((below) => randomInt(below))
   const { outcomes, pity: next } = decide(rules, pity, 1, (below) => randomInt(below))
   const [outcome] = outcomes
   if (outcome === undefined) throw new Error('one draw has one outcome')
@@ -51,7 +63,7 @@ export function drawOnce({ rules, vault }: BaselineOptions, pity: Pity) {
     drawId: risingId(),
     recordId: risingId(),
     code,
-    codeHmac: codeHmac(vault, code),
-    codeEnc: vault.encrypt(code)
+    codeHmac: codeHmac(cipher, code),
+    codeEnc: cipher.encrypt(code)
   }
 }

@@ -1,9 +1,9 @@
 import * as mariadb from 'mariadb'
-import { givesVoucher } from '../../../src/domains/lottery/rules.js'
+import { PRIZE_KINDS } from '../../../src/domains/lottery/prize.js'
 import { expiryOf } from '../../../src/domains/voucher/rules.js'
 import { businessDay } from '../../../src/shared/time.js'
-import { type BaselineOptions, type Drawer, drawOnce, told } from './baseline.js'
-import { inTransaction, keepTold, poolOptions } from './pool.js'
+import { type BaselineOptions, type Drawer, drawOnce, pushedLines } from './baseline.js'
+import { inTransaction, keepPushes, poolOptions } from './pool.js'
 
 interface Row {
   total_points: number
@@ -64,16 +64,17 @@ export function driverDrawer(options: BaselineOptions): Drawer {
        VALUES (?, ?, ?, 1, 'single', ?, ?, ?, ?, ?, 0, ?, ?)`,
       [recordId, drawId, userId, prize.id, prize.name, prize.type, prize.value, cost, isPity, now]
     )
-    if (givesVoucher(prize.type)) {
+    const kind = PRIZE_KINDS[prize.type].voucher
+    if (kind !== null) {
       await connection.execute(
         `INSERT INTO vouchers
            (user_id, code_hmac, code_enc, title, kind, source, record_id, issued_at, expires_at)
          VALUES (?, ?, ?, ?, ?, 'lottery', ?, ?, ?)`,
-        [userId, drawn.codeHmac, drawn.codeEnc, prize.name, prize.type, recordId, now, expiryOf(now, 30)]
+        [userId, drawn.codeHmac, drawn.codeEnc, prize.name, kind, recordId, now, expiryOf(now, 30)]
       )
     }
-    const text = told({ userId, drawId, balance: row.total_points - cost, cost, now }, drawn)
-    await keepTold(connection, { vault: options.vault, userId, text, now })
+    const text = pushedLines({ userId, drawId, balance: row.total_points - cost, cost, now }, drawn, options.cipher)
+    await keepPushes(connection, { cipher: options.cipher, userId, text, now })
   }
 
   return {

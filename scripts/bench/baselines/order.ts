@@ -1,11 +1,13 @@
 import { randomInt } from 'node:crypto'
 import * as mariadb from 'mariadb'
-import { pointsUpdate } from '../../../src/domains/realtime/events.js'
-import { expiryOf, newCode } from '../../../src/domains/voucher/rules.js'
+import { Account } from '../../../src/domains/points/account.js'
+import { pushBalance } from '../../../src/domains/points/pushes.js'
+import { expiryOf, newVoucherCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/vouchers.js'
 import { lineOf } from '../../../src/engine/push-log.js'
-import type { Vault } from '../../../src/shared/cipher.js'
-import { inTransaction, keepTold, poolOptions } from './pool.js'
+import type { Cipher } from '../../../src/shared/cipher.js'
+import { pushesOnly } from './baseline.js'
+import { inTransaction, keepPushes, poolOptions } from './pool.js'
 
 /** Somebody who places orders for one product, to be measured. */
 export interface Seller {
@@ -25,8 +27,8 @@ interface Row {
  * An order as careful code by hand places it on the driver: the product's row is locked first, as the contract has it,
  * then the diner's; each statement is prepared and awaited.
  */
-export function lockedRowSeller(options: { url: string; poolSize: number; vault: Vault; productId: number }): Seller {
-  const { vault, productId } = options
+export function lockedRowSeller(options: { url: string; poolSize: number; cipher: Cipher; productId: number }): Seller {
+  const { cipher, productId } = options
   const pool = mariadb.createPool(poolOptions(options))
 
   async function orderOn(connection: mariadb.PoolConnection, userId: number): Promise<void> {
@@ -42,7 +44,7 @@ export function lockedRowSeller(options: { url: string; poolSize: number; vault:
     )
     const price = product.exchange_points
     if (user === undefined || user.total_points < price) throw new Error('not enough points')
-    const [now, orderNo, code] = [new Date(), newCode(randomInt), newCode(randomInt)]
+    const [now, orderNo, code] = [new Date(), newVoucherCode(randomInt), newVoucherCode(randomInt)]
     await connection.execute(
       'UPDATE commodity_pool SET stock = stock - 1, sales_count = sales_count + 1 WHERE commodity_id = ?',
       [productId]
@@ -63,10 +65,14 @@ export function lockedRowSeller(options: { url: string; poolSize: number; vault:
     await connection.execute(
       `INSERT INTO vouchers (user_id, code_hmac, code_enc, title, kind, source, order_id, issued_at, expires_at)
        VALUES (?, ?, ?, ?, 'product', 'exchange', ?, ?, ?)`,
-      [userId, codeHmac(vault, code), vault.encrypt(code), product.name, placed.insertId, now, expiryOf(now, 30)]
+      [userId, codeHmac(cipher, code), cipher.encrypt(code), product.name, placed.insertId, now, expiryOf(now, 30)]
     )
-    const data = pointsUpdate(userId, user.total_points - price, -price, 'exchange', now)
-    await keepTold(connection, { vault, userId, text: lineOf({ type: 'points_update', data }), now })
+    const account = new Account(userId, user.total_points)
+    account.debit(price, { source: 'exchange' })
+    const uow = pushesOnly(cipher, now)
+    pushBalance(uow, account, 'exchange')
+    const text = uow.outbox.takeUnwritten().map(lineOf).join('\n')
+    await keepPushes(connection, { cipher, userId, text, now })
   }
 
   return {

@@ -1,6 +1,6 @@
 import type * as mariadb from 'mariadb'
 import { connectionOptions, SESSION_SQL } from '../../../src/engine/connection.js'
-import type { Vault } from '../../../src/shared/cipher.js'
+import type { Cipher } from '../../../src/shared/cipher.js'
 
 /** The connections of a baseline: sessions like the service's, and patience for a crowd. */
 export function poolOptions({ url, poolSize }: { url: string; poolSize: number }): mariadb.PoolConfig {
@@ -30,14 +30,14 @@ export async function inTransaction(
   }
 }
 
-/** Keeps what a diner is told, as the service does. */
-export async function keepTold(
+/** Keeps what is pushed to a diner, as the service does. */
+export async function keepPushes(
   connection: mariadb.PoolConnection,
-  { vault, userId, text, now }: { vault: Vault; userId: number; text: string; now: Date }
+  { cipher, userId, text, now }: { cipher: Cipher; userId: number; text: string; now: Date }
 ): Promise<void> {
   await connection.execute('INSERT INTO push_events (user_id, data, created_at) VALUES (?, ?, ?)', [
     userId,
-    vault.encrypt(text),
+    cipher.encrypt(text),
     now
   ])
 }

@@ -1,12 +1,14 @@
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
-import { givesVoucher } from '../../../src/domains/lottery/rules.js'
+import { PRIZE_KINDS } from '../../../src/domains/lottery/prize.js'
 import { expiryOf } from '../../../src/domains/voucher/rules.js'
 import { PrismaClient } from '../../../src/generated/prisma/client.js'
 import { businessDay } from '../../../src/shared/time.js'
-import { type BaselineOptions, type Drawer, drawOnce, told } from './baseline.js'
+import { type BaselineOptions, type Drawer, drawOnce, pushedLines } from './baseline.js'
 import { poolOptions } from './pool.js'
 
-/** A draw as a service on Prisma is usually written: an interactive transaction of model calls, the row locked first. */
+/**
+ * A draw as a service on Prisma is usually written: an interactive transaction of model calls, the row locked first.
+ */
 export function prismaDrawer(options: BaselineOptions): Drawer {
   const { rules, version: rulesVersion } = options
   const adapter = new PrismaMariaDb(poolOptions(options))
@@ -76,14 +78,15 @@ export function prismaDrawer(options: BaselineOptions): Drawer {
               createdAt: now
             }
           })
-          if (givesVoucher(prize.type)) {
+          const kind = PRIZE_KINDS[prize.type].voucher
+          if (kind !== null) {
             await tx.voucher.create({
               data: {
                 userId,
                 codeHmac: drawn.codeHmac,
                 codeEnc: drawn.codeEnc,
                 title: prize.name,
-                kind: prize.type,
+                kind,
                 source: 'lottery',
                 recordId,
                 issuedAt: now,
@@ -91,8 +94,12 @@ export function prismaDrawer(options: BaselineOptions): Drawer {
               }
             })
           }
-          const text = told({ userId, drawId, balance: totalPoints, cost: rules.costPoints, now }, drawn)
-          await tx.pushEvent.create({ data: { userId, data: options.vault.encrypt(text), createdAt: now } })
+          const text = pushedLines(
+            { userId, drawId, balance: totalPoints, cost: rules.costPoints, now },
+            drawn,
+            options.cipher
+          )
+          await tx.pushEvent.create({ data: { userId, data: options.cipher.encrypt(text), createdAt: now } })
           await tx.lotteryPity.update({
             where: { userId },
             data: {

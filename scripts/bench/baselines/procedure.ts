@@ -1,15 +1,16 @@
 import { randomInt } from 'node:crypto'
 import * as mariadb from 'mariadb'
-import { pickPrize, type Rules, TOTAL_WEIGHT } from '../../../src/domains/lottery/rules.js'
-import { expiryOf, newCode } from '../../../src/domains/voucher/rules.js'
+import { TOTAL_WEIGHT } from '../../../src/domains/lottery/prize.js'
+import { pickPrize, type Rules } from '../../../src/domains/lottery/rules.js'
+import { expiryOf, newVoucherCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/vouchers.js'
 import { risingId } from '../../../src/shared/ids.js'
 import { businessDay } from '../../../src/shared/time.js'
-import { type BaselineOptions, type Drawer, told } from './baseline.js'
+import { type BaselineOptions, type Drawer, pushedLines } from './baseline.js'
 import { poolOptions } from './pool.js'
 
 /** Stands for the balance in what the diner is told: the procedure alone knows it. */
-const UNKNOWN = -1
+const UNKNOWN = 1_999_999_999
 
 /**
  * All of a draw but the dice. Node rolls them, knows the rules and makes the code; the procedure locks, checks,
@@ -69,7 +70,7 @@ END`
 
 /** A draw as one call of a stored procedure: the fastest that one transaction a draw gets. */
 export async function procedureDrawer(options: BaselineOptions): Promise<Drawer> {
-  const { rules, version, vault } = options
+  const { rules, version, cipher } = options
   const pool = mariadb.createPool(poolOptions(options))
   await pool.query(PROCEDURE)
   const guaranteed = rules.prizes.find((prize) => prize.id === rules.pityPrizeId)
@@ -79,11 +80,11 @@ export async function procedureDrawer(options: BaselineOptions): Promise<Drawer>
     close: () => pool.end(),
     async draw(userId) {
       const now = new Date()
-      const code = newCode((below) => randomInt(below))
+      const code = newVoucherCode((below) => randomInt(below))
       const prize = pickPrize(rules.prizes, randomInt(TOTAL_WEIGHT))
       const [drawId, recordId, cost] = [risingId(), risingId(), rules.costPoints]
-      const tell = (given: Rules['prizes'][number], isPity: boolean) =>
-        told({ userId, drawId, balance: UNKNOWN, cost, now }, { recordId, code, prize: given, isPity })
+      const pushesOf = (given: Rules['prizes'][number], isPity: boolean) =>
+        pushedLines({ userId, drawId, balance: UNKNOWN, cost, now }, { recordId, code, prize: given, isPity }, cipher)
       await pool.execute(call, [
         userId,
         now,
@@ -95,8 +96,8 @@ export async function procedureDrawer(options: BaselineOptions): Promise<Drawer>
         version,
         drawId,
         recordId,
-        codeHmac(vault, code),
-        vault.encrypt(code),
+        codeHmac(cipher, code),
+        cipher.encrypt(code),
         prize.id,
         prize.name,
         prize.type,
@@ -105,8 +106,8 @@ export async function procedureDrawer(options: BaselineOptions): Promise<Drawer>
         guaranteed.name,
         guaranteed.type,
         guaranteed.value,
-        tell(prize, false),
-        tell(guaranteed, true)
+        pushesOf(prize, false),
+        pushesOf(guaranteed, true)
       ])
     }
   }

@@ -26,13 +26,15 @@ export function barChart({ title, series, groups }: BarChart): string {
         const width = Math.max(1, (value / largest) * (WIDE - 70))
         const y = top + index * BAR
         return (
-          `<rect x="${LEFT}" y="${y}" width="${width.toFixed(1)}" height="${BAR - 4}" fill="${COLORS[index % COLORS.length]}"/>` +
+          `<rect x="${LEFT}" y="${y}" width="${width.toFixed(1)}" height="${BAR - 4}" ` +
+          `fill="${COLORS[index % COLORS.length]}"/>` +
           `<text x="${(LEFT + width + 6).toFixed(1)}" y="${y + 11}">${Math.round(value).toLocaleString('en')}</text>`
         )
       })
     ]
   })
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${LEFT + WIDE}" height="${height}" viewBox="0 0 ${LEFT + WIDE} ${height}" font-family="sans-serif" font-size="12">
+  const [size, box] = [`width="${LEFT + WIDE}" height="${height}"`, `viewBox="0 0 ${LEFT + WIDE} ${height}"`]
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${box} font-family="sans-serif" font-size="12">
 <title>${escaped(title)}</title>
 <style>text{fill:#24292f}@media(prefers-color-scheme:dark){text{fill:#d0d7de}}</style>
 <text x="10" y="22" font-size="15" font-weight="bold">${escaped(title)}</text>

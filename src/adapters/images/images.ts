@@ -32,7 +32,7 @@ export class ImageJobs {
   }
 }
 
-export interface Photo {
+interface Photo {
   readonly image: Buffer
   readonly thumbnail: Buffer
   /** Of the bytes as they were uploaded, in hexadecimal. */
@@ -62,7 +62,7 @@ export function processPhoto(upload: Buffer): Promise<Photo> {
   })
 }
 
-export function sha256(bytes: Buffer): string {
+function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Redis, RedisOptions } from 'ioredis'
+import { withDeadline } from '../../shared/deadline.js'
 
 /** How long a request waits for Redis before it goes on without. */
 const ANSWER_MS = 300
@@ -15,9 +16,9 @@ const RETRY_AT_MOST_MS = 2000
 /** So many probes fail on a line that seems open before it is given up: no answer comes through it any more. */
 const PROBES_A_LINE = 20
 
-export interface LinkOptions {
+interface LinkOptions {
   readonly url: string
-  /** In front of every key and channel: deployments that share a Redis do not hear each other. */
+  /** In front of every key and channel: deployments that share a Redis do not receive each other's. */
   readonly namespace: string
   readonly log: FastifyBaseLogger
 }
@@ -28,7 +29,7 @@ type Message = { readonly from: string } & ({ readonly probe: string } | { reado
  * Redis as the service uses it: something that may be away, or too slow to wait for, at any time. Nothing here
  * throws into a request, and nothing that must not be lost is kept there. After the first command that fails or takes
  * longer than 300 ms no other waits: Redis counts as away until a probe, made in the background twice a second, has
- * written a key and heard its own message in time.
+ * written a key and received its own message in time.
  */
 export class RedisLink {
   /** Names this process to the others. */
@@ -40,11 +41,11 @@ export class RedisLink {
   #probes = 0
   #timer: NodeJS.Timeout | undefined
   readonly #echoes = new Map<string, () => void>()
-  readonly #hearers = new Set<(event: unknown) => void>()
+  readonly #listeners = new Set<(event: unknown) => void>()
   readonly #returns = new Set<() => void>()
   readonly #options: LinkOptions
   readonly #commands: Redis
-  readonly #ears: Redis
+  readonly #subscriber: Redis
 
   private constructor(options: LinkOptions, create: (changes: Omit<RedisOptions, 'replyMapping'>) => Redis) {
     this.#options = options
@@ -52,18 +53,18 @@ export class RedisLink {
     const common = { retryStrategy, enableOfflineQueue: false, connectTimeout: 5000, protocol: 2 } as const
     // A command whose line broke may have been done: it is not sent again, or it would count twice.
     this.#commands = create({ ...common, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 })
-    this.#ears = create({ ...common, autoResubscribe: false })
-    for (const line of [this.#commands, this.#ears]) {
+    this.#subscriber = create({ ...common, autoResubscribe: false })
+    for (const line of [this.#commands, this.#subscriber]) {
       line.on('error', (err: Error) => {
         this.#lastError = err.message
       })
-      // Whatever was told while a line was down was missed, however short it was.
-      line.on('close', () => this.#lose(this.#lastError || 'the connection was closed'))
+      // Whatever was sent while a line was down was missed, however short it was.
+      line.on('close', () => this.#markAway(this.#lastError || 'the connection was closed'))
     }
-    this.#ears.on('ready', () => {
-      this.#ears.subscribe(this.#channel).catch((err: Error) => this.#lose(err.message))
+    this.#subscriber.on('ready', () => {
+      this.#subscriber.subscribe(this.#channel).catch((err: Error) => this.#markAway(err.message))
     })
-    this.#ears.on('message', (_channel: string, text: string) => this.#hear(text))
+    this.#subscriber.on('message', (_channel: string, text: string) => this.#receive(text))
   }
 
   /** Connects, and waits for it a moment: a Redis that is gone does not keep the service from starting. */
@@ -74,7 +75,7 @@ export class RedisLink {
     while (!link.isUp && Date.now() < deadline) {
       if (!(await link.#probe(ANSWER_MS))) await new Promise((resolve) => setTimeout(resolve, 25))
     }
-    if (!link.isUp) link.#leave(link.#lastError || 'no answer')
+    if (!link.isUp) link.#setAway(link.#lastError || 'no answer')
     link.#schedule()
     return link
   }
@@ -101,24 +102,24 @@ export class RedisLink {
   async call<T>(command: (redis: Redis) => Promise<T>): Promise<T | undefined> {
     if (this.#state !== 'up') return undefined
     try {
-      return await within(ANSWER_MS, command(this.#commands))
+      return await withDeadline(ANSWER_MS, command(this.#commands))
     } catch (err) {
-      this.#lose((err as Error).message)
+      this.#markAway((err as Error).message)
       return undefined
     }
   }
 
-  /** Tells the other instances, in the order of the calls; nobody while Redis is away. */
-  tell(event: unknown): void {
+  /** Sends to the other instances, in the order of the calls; nobody while Redis is away. */
+  send(event: unknown): void {
     void this.call((redis) => redis.publish(this.#channel, JSON.stringify({ from: this.id, event })))
   }
 
-  /** @param listener hears what other instances tell, as it came: it is for the listener to check */
-  onHearing(listener: (event: unknown) => void): void {
-    this.#hearers.add(listener)
+  /** @param listener gets what other instances send, as it came: it is for the listener to check */
+  onMessage(listener: (event: unknown) => void): void {
+    this.#listeners.add(listener)
   }
 
-  /** @param listener is called each time Redis is there again: what others told meanwhile was missed */
+  /** @param listener is called each time Redis is there again: what others sent meanwhile was missed */
   onReturn(listener: () => void): void {
     this.#returns.add(listener)
   }
@@ -134,31 +135,31 @@ export class RedisLink {
     await this.call((redis) => redis.del(`${this.alivePrefix}${this.#epoch}`))
     this.#state = 'closed'
     this.#commands.disconnect()
-    this.#ears.disconnect()
+    this.#subscriber.disconnect()
   }
 
   get #channel(): string {
     return this.key('events')
   }
 
-  #hear(text: string): void {
+  #receive(text: string): void {
     const message = parse(text)
     if (message === undefined) {
       this.#options.log.warn({ length: text.length }, 'a message on Redis that is none of ours was dropped')
     } else if ('probe' in message) {
       if (message.from === this.id) this.#echoes.get(message.probe)?.()
     } else if (message.from !== this.id) {
-      for (const listener of this.#hearers) listener(message.event)
+      for (const listener of this.#listeners) listener(message.event)
     }
   }
 
-  #lose(reason: string): void {
+  #markAway(reason: string): void {
     if (!this.isUp) return
-    this.#leave(reason)
+    this.#setAway(reason)
     this.#schedule()
   }
 
-  #leave(reason: string): void {
+  #setAway(reason: string): void {
     this.#state = 'away'
     this.#options.log.warn({ reason }, 'Redis is away: limits and events are those of this process alone')
   }
@@ -183,16 +184,16 @@ export class RedisLink {
       // An epoch ends before the next begins: what was entered under both would count twice.
       if (epoch !== this.#epoch) this.#commands.del(`${this.alivePrefix}${this.#epoch}`).catch(() => {})
       const write = this.#commands.set(`${this.alivePrefix}${epoch}`, '1', 'PX', ALIVE_MS)
-      const told = this.#commands.publish(this.#channel, JSON.stringify({ from: this.id, probe }))
-      await within(limit, Promise.all([write, told, echo]))
+      const published = this.#commands.publish(this.#channel, JSON.stringify({ from: this.id, probe }))
+      await withDeadline(limit, Promise.all([write, published, echo]))
       this.#failures = 0
-      if (!this.isUp && this.#state !== 'closed') this.#return(epoch)
+      if (!this.isUp && this.#state !== 'closed') this.#markUp(epoch)
       return true
     } catch (err) {
       this.#failures += 1
-      this.#lose((err as Error).message)
+      this.#markAway((err as Error).message)
       if (this.#failures % PROBES_A_LINE === 0) {
-        for (const line of [this.#commands, this.#ears]) if (line.status === 'ready') line.disconnect(true)
+        for (const line of [this.#commands, this.#subscriber]) if (line.status === 'ready') line.disconnect(true)
       }
       return false
     } finally {
@@ -200,7 +201,7 @@ export class RedisLink {
     }
   }
 
-  #return(epoch: string): void {
+  #markUp(epoch: string): void {
     const isStart = this.#state === 'starting'
     this.#state = 'up'
     this.#epoch = epoch
@@ -216,19 +217,5 @@ function parse(text: string): Message | undefined {
     return typeof message.probe === 'string' || 'event' in message ? (message as Message) : undefined
   } catch {
     return undefined
-  }
-}
-
-/** A promise that fails when the answer is not there in time; a late failure of the answer is nobody's business. */
-async function within<T>(limitMs: number, answer: Promise<T>): Promise<T> {
-  answer.catch(() => {})
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms`)), limitMs)
-  })
-  try {
-    return await Promise.race([answer, limit])
-  } finally {
-    clearTimeout(timer)
   }
 }

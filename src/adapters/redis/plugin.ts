@@ -13,7 +13,7 @@ export default fp(
   async (app) => {
     const { REDIS_URL: url } = app.config
     // All instances of a deployment have this key, and no other has it.
-    const namespace = app.vault.hmac('redis', 'namespace').slice(0, 16)
+    const namespace = app.cipher.hmac('redis', 'namespace').slice(0, 16)
     const link = url === undefined ? undefined : await RedisLink.open({ url, namespace, log: app.log })
     app.decorate('redis', link)
     app.addHook('onClose', async () => link?.close())

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { faultOf, gatewayLimit, SmsFault, type SmsProvider, type SmsSettings } from './sms.js'
+import { gatewayLimit, SmsError, type SmsProvider, type SmsSettings, smsError } from './gateway.js'
 
 // Modules of the older kind with a default of their own: what an import makes of that differs from loader to loader.
 const require = createRequire(import.meta.url)
@@ -37,12 +37,12 @@ export function aliyunSms({ accessKey, secretKey, signName, template, endpoint }
         templateParam: JSON.stringify({ code })
       })
       const { body } = await client.sendSms(message).catch((err: unknown) => {
-        throw faultOf('aliyun', err)
+        throw smsError('aliyun', err)
       })
       // A message that was not taken is an answer like any other.
       if (body?.code === 'OK') return
       if (LIMITS.test(body?.code ?? '')) throw gatewayLimit(`${body?.code} ${body?.message}`)
-      throw body === undefined ? new SmsFault('aliyun: no answer') : faultOf('aliyun', { code: body.code })
+      throw body === undefined ? new SmsError('aliyun: no answer') : smsError('aliyun', { code: body.code })
     }
   }
 }

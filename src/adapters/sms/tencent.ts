@@ -3,7 +3,7 @@ import https from 'node:https'
 import { connect } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
 import tencent from 'tencentcloud-sdk-nodejs-sms'
-import { faultOf, GATEWAY_MS, gatewayLimit, type SmsProvider, type SmsSettings } from './sms.js'
+import { GATEWAY_MS, gatewayLimit, type SmsProvider, type SmsSettings, smsError } from './gateway.js'
 
 const REGION = 'ap-guangzhou'
 const LIMIT = /^LimitExceeded\./
@@ -46,10 +46,10 @@ export function tencentSms(settings: SmsSettings): SmsProvider {
         TemplateParamSet: [code]
       }
       const { SendStatusSet: states } = await client.SendSms(message).catch((err: unknown) => {
-        throw refusalOf((err as { code?: unknown }).code) ?? faultOf('tencent', err)
+        throw refusalOf((err as { code?: unknown }).code) ?? smsError('tencent', err)
       })
       const state = states?.[0]?.Code
-      if (state !== 'Ok') throw refusalOf(state) ?? faultOf('tencent', { code: state })
+      if (state !== 'Ok') throw refusalOf(state) ?? smsError('tencent', { code: state })
     }
   }
 }

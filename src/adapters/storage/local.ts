@@ -6,7 +6,7 @@ import type { ObjectStorage, StoredObject } from './storage.js'
 /** Where the service itself answers with stored files. */
 export const FILES_PREFIX = '/files/'
 
-export interface LocalStorageOptions {
+interface LocalStorageOptions {
   /** The folder of the files; made when it is missing. */
   readonly dir: string
 }

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { originOf } from '../../shared/origin.js'
+import { publicOrigin } from '../../shared/origin.js'
 import { refuse } from '../../shared/refusal.js'
 import { newKey } from '../images/images.js'
 
@@ -19,5 +19,5 @@ export async function keepImage(request: FastifyRequest, kind: 'avatars' | 'prod
     request.log.error({ err }, 'the storage failed')
     throw refuse('STORAGE_UNAVAILABLE')
   }
-  return storage.url(key, originOf(request, config))
+  return storage.url(key, publicOrigin(request, config))
 }

@@ -19,7 +19,7 @@ export interface StorageOptions {
   readonly storage?: ObjectStorage
 }
 
-export type StorageSettings = S3Settings & Pick<Config, 'STORAGE' | 'DATA_DIR'>
+type StorageSettings = S3Settings & Pick<Config, 'STORAGE' | 'DATA_DIR'>
 
 const YEAR_MS = 365 * 24 * 60 * 60 * 1000
 

@@ -9,7 +9,7 @@ export type S3Settings = Pick<
 >
 
 /** How long one attempt may take; there are three, a moment apart. */
-export interface S3Limits {
+interface S3Limits {
   readonly connectMs: number
   readonly requestMs: number
 }

@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { Agent, request } from 'undici'
+import { untilAborted } from '../../shared/deadline.js'
 import { refuse } from '../../shared/refusal.js'
 import type { Wechat } from './wechat.js'
 
@@ -79,7 +80,7 @@ export function createWechat({ appid, secret, base, clock, onFault }: WechatSett
   }
 
   /** Once more when WeChat says that it is busy. */
-  async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  async function retryWhenBusy<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call()
     } catch (err) {
@@ -91,7 +92,7 @@ export function createWechat({ appid, secret, base, clock, onFault }: WechatSett
   async function renew(): Promise<string> {
     const asked = { grant_type: 'client_credential', appid, secret }
     const signal = AbortSignal.timeout(TOKEN_MS)
-    const answer = await patiently(() => ask('/cgi-bin/stable_token', AccessToken, signal, asked))
+    const answer = await retryWhenBusy(() => ask('/cgi-bin/stable_token', AccessToken, signal, asked))
     token = { value: answer.access_token, expiresAt: clock().getTime() + answer.expires_in * 1000 }
     return token.value
   }
@@ -112,14 +113,14 @@ export function createWechat({ appid, secret, base, clock, onFault }: WechatSett
   }
 
   async function withToken<T>(signal: AbortSignal, call: (token: string) => Promise<T>): Promise<T> {
-    const used = await before(signal, accessToken())
+    const used = await untilAborted(signal, accessToken())
     try {
       return await call(used)
     } catch (err) {
       if (!(err instanceof Errcode && TOKEN_REFUSED.has(err.errcode))) throw err
       // Somebody may have renewed it since: only the one that was refused is dropped.
       if (token?.value === used) token = undefined
-      return call(await before(signal, accessToken()))
+      return call(await untilAborted(signal, accessToken()))
     }
   }
 
@@ -144,7 +145,7 @@ export function createWechat({ appid, secret, base, clock, onFault }: WechatSett
     openid: (code, signal) =>
       refusing('code2Session', async () => {
         const query = new URLSearchParams({ appid, secret, js_code: code, grant_type: 'authorization_code' })
-        const { openid } = await patiently(() => ask(`/sns/jscode2session?${query}`, Session, signal))
+        const { openid } = await retryWhenBusy(() => ask(`/sns/jscode2session?${query}`, Session, signal))
         return openid
       }),
     async mobile(phoneCode, signal) {
@@ -152,28 +153,13 @@ export function createWechat({ appid, secret, base, clock, onFault }: WechatSett
         withToken(signal, (value) => {
           const query = new URLSearchParams({ access_token: value })
           const call = () => ask(`/wxa/business/getuserphonenumber?${query}`, Phone, signal, { code: phoneCode })
-          return patiently(call)
+          return retryWhenBusy(call)
         })
       )
       if (String(phone.countryCode) !== '86' || !MOBILE.test(phone.purePhoneNumber)) throw refuse('MOBILE_INVALID')
       return phone.purePhoneNumber
     },
     close: () => agent.destroy()
-  }
-}
-
-/** The work, or the signal's end of it: one caller's time may be up while others go on waiting. */
-async function before<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  signal.throwIfAborted()
-  let stop: (() => void) | undefined
-  const end = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop)
-  })
-  try {
-    return await Promise.race([work, end])
-  } finally {
-    if (stop !== undefined) signal.removeEventListener('abort', stop)
   }
 }
 

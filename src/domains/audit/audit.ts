@@ -1,14 +1,8 @@
-import type { Tx } from '../../engine/tx.js'
+import type { PrivilegedWork } from '../../engine/unit-of-work.js'
 
-/** Who does a privileged thing, and by which request. */
-export interface Actor {
-  readonly userId: number
-  readonly ip: string
-  readonly requestId: string
-}
-
-export interface Act {
-  /** Verb and noun, such as `user.ban`. */
+/** What somebody did by right of office. */
+interface Act {
+  /** Noun and verb, such as `user.ban`. */
   readonly action: string
   readonly targetType: 'user' | 'review' | 'application' | 'product' | 'order' | 'voucher' | 'lottery_config'
   readonly targetId: string | number
@@ -19,7 +13,7 @@ export interface Act {
 }
 
 /** Writes down a privileged act, in its transaction: there is no act without its row, and no row without its act. */
-export async function recordAct(tx: Tx, actor: Actor, act: Act, now: Date): Promise<void> {
+export async function recordAct({ tx, actor, now }: PrivilegedWork, act: Act): Promise<void> {
   await tx.auditLog.create({
     data: {
       actorId: actor.userId,

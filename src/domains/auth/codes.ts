@@ -1,13 +1,15 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { Db, Tx } from '../../engine/tx.js'
-import type { Vault } from '../../shared/cipher.js'
+import { SWEEP_ROWS, type Sweep } from '../../engine/sweep.js'
+import type { Db } from '../../engine/tx.js'
+import type { UnitOfWork } from '../../engine/unit-of-work.js'
+import type { Cipher } from '../../shared/cipher.js'
 import { refuse } from '../../shared/refusal.js'
-import { businessDay, dateColumn, dayRange } from '../../shared/time.js'
+import { businessDay, DAY_MS, dateColumn, dayRange } from '../../shared/time.js'
 import { CODE_TRIES, CODE_TTL_SECONDS, judgeSend } from './rules.js'
 
 const HMAC_PURPOSE = 'verification-code'
 /** What a code may be kept as: under either key, while the key changes. */
-const codeHmacs = (vault: Vault, mobile: string, code: string) => [...vault.hmacs(HMAC_PURPOSE, `${mobile}:${code}`)]
+const codeHmacs = (cipher: Cipher, mobile: string, code: string) => [...cipher.hmacs(HMAC_PURPOSE, `${mobile}:${code}`)]
 
 const NEVER = new Date(0)
 
@@ -18,11 +20,9 @@ const NEVER = new Date(0)
  * @throws Refusal RATE_LIMITED
  */
 export async function keepCode(
-  tx: Tx,
-  vault: Vault,
-  input: { mobile: string; code: string; now: Date; timeZone: string; limited: boolean }
+  { tx, cipher, now }: UnitOfWork,
+  { mobile, code, timeZone, limited }: { mobile: string; code: string; timeZone: string; limited: boolean }
 ): Promise<void> {
-  const { mobile, code, now, timeZone, limited } = input
   // Make the row first, then there is one to lock. An insert that finds one locks it at once, and never deadlocks.
   await tx.$executeRaw`
     INSERT INTO verification_codes (mobile, code_hmac, sent_at, expires_at) VALUES (${mobile}, '', ${NEVER}, ${now})
@@ -36,7 +36,7 @@ export async function keepCode(
   await tx.verificationCode.update({
     where: { mobile },
     data: {
-      codeHmac: vault.hmac(HMAC_PURPOSE, `${mobile}:${code}`),
+      codeHmac: cipher.hmac(HMAC_PURPOSE, `${mobile}:${code}`),
       attempts: 0,
       sentAt: now,
       expiresAt: new Date(now.getTime() + CODE_TTL_SECONDS * 1000),
@@ -48,9 +48,9 @@ export async function keepCode(
 }
 
 /** Ends a code that did not reach its mobile. It does not count, and the next need not wait. */
-export async function dropCode(db: Db, vault: Vault, mobile: string, code: string, now: Date): Promise<void> {
+export async function dropCode(db: Db, cipher: Cipher, mobile: string, code: string, now: Date): Promise<void> {
   await db.verificationCode.updateMany({
-    where: { mobile, codeHmac: { in: codeHmacs(vault, mobile, code) }, consumedAt: null },
+    where: { mobile, codeHmac: { in: codeHmacs(cipher, mobile, code) }, consumedAt: null },
     data: { consumedAt: now, sentAt: NEVER, dayCount: { decrement: 1 } }
   })
 }
@@ -60,13 +60,13 @@ export async function dropCode(db: Db, vault: Vault, mobile: string, code: strin
  * limit. It commits by itself: a wrong try must count though the login is refused.
  * @throws Refusal CODE_INVALID when there is no live code, or the try was wrong
  */
-export async function tryCode(db: Db, vault: Vault, mobile: string, code: string, now: Date): Promise<void> {
+export async function tryCode(db: Db, cipher: Cipher, mobile: string, code: string, now: Date): Promise<void> {
   const { count } = await db.verificationCode.updateMany({
     where: { mobile, consumedAt: null, expiresAt: { gt: now }, attempts: { lt: CODE_TRIES } },
     data: { attempts: { increment: 1 } }
   })
   const row = count === 1 ? await db.verificationCode.findUnique({ where: { mobile } }) : null
-  if (row === null || !codeHmacs(vault, mobile, code).some((hmac) => sameText(row.codeHmac, hmac))) {
+  if (row === null || !codeHmacs(cipher, mobile, code).some((hmac) => sameText(row.codeHmac, hmac))) {
     throw refuse('CODE_INVALID')
   }
 }
@@ -76,10 +76,17 @@ function sameText(a: string, b: string): boolean {
 }
 
 /** Uses a code up. @throws Refusal CODE_INVALID when another login was faster */
-export async function consumeCode(tx: Tx, vault: Vault, mobile: string, code: string, now: Date): Promise<void> {
+export async function consumeCode({ tx, cipher, now }: UnitOfWork, mobile: string, code: string): Promise<void> {
   const { count } = await tx.verificationCode.updateMany({
-    where: { mobile, codeHmac: { in: codeHmacs(vault, mobile, code) }, consumedAt: null },
+    where: { mobile, codeHmac: { in: codeHmacs(cipher, mobile, code) }, consumedAt: null },
     data: { consumedAt: now }
   })
   if (count !== 1) throw refuse('CODE_INVALID')
+}
+
+/** Removes codes a day after their end: until then the row has the count of its day. */
+export const codeSweep: Sweep = {
+  name: 'verification_codes',
+  step: ({ db, now }) => db.$executeRaw`
+    DELETE FROM verification_codes WHERE expires_at < ${new Date(now.getTime() - DAY_MS)} LIMIT ${SWEEP_ROWS}`
 }

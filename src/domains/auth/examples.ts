@@ -1,6 +1,6 @@
 import type { Static } from '@sinclair/typebox'
 import { examples as user } from '../user/examples.js'
-import type { AdminLogin, Login, SentCode, TokenCheck, Tokens } from './schemas.js'
+import type { AdminLogin, Login, LoginLogs, SentCode, TokenCheck, Tokens } from './schemas.js'
 
 const tokens: Tokens = {
   access_token: 'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…',
@@ -17,5 +17,23 @@ const adminLogin: Static<typeof AdminLogin> = {
 }
 const tokenCheck: Static<typeof TokenCheck> = { valid: true, user_info: user.info }
 
+const loginLogs: Static<typeof LoginLogs> = {
+  logs: [
+    {
+      id: 1,
+      method: 'sms',
+      account: '138****5678',
+      user_id: null,
+      success: false,
+      error: 'CODE_INVALID',
+      ip: '203.0.113.7',
+      user_agent: 'MicroMessenger/8.0',
+      created_at: new Date('2026-11-22T12:00:00.000Z')
+    }
+  ],
+  pagination: { total: 1, page: 1, limit: 20, total_pages: 1 },
+  next_cursor: null
+}
+
 /** What the documentation shows of each answer. */
-export const examples = { tokens, sentCode, login, adminLogin, tokenCheck }
+export const examples = { tokens, sentCode, login, adminLogin, tokenCheck, loginLogs }

@@ -3,23 +3,20 @@ export const CODE_TTL_SECONDS = 300
 /** Wrong tries that kill a code. */
 export const CODE_TRIES = 5
 /** One code a mobile in this time. */
-export const CODE_EVERY_SECONDS = 60
+const CODE_EVERY_SECONDS = 60
 /** Codes of a mobile on a business day. */
 export const CODES_A_DAY = 10
-/** A refresh token just replaced gets the same successor for this long: two tabs, or a lost answer. */
-export const REFRESH_GRACE_MS = 10_000
-
 const LOCK_AFTER = 3
 const LOCK_WINDOW_MS = 30 * 60 * 1000
 const LOCK_MS = 30 * 60 * 1000
 
 /** A fresh code of six digits. */
-export function newCode(randomInt: (below: number) => number): string {
+export function newVerificationCode(randomInt: (below: number) => number): string {
   return String(randomInt(1_000_000)).padStart(6, '0')
 }
 
 /** What a mobile was sent before: when last, and how many on `day`. `sentAt` is 0 when nothing has to be waited for. */
-export interface Sent {
+interface Sent {
   readonly sentAt: number
   readonly day: string | null
   readonly count: number
@@ -41,7 +38,9 @@ export function judgeSend(
   return { waitSeconds: Math.ceil(Math.max(0, untilMinute, untilDay) / 1000), count: before + 1 }
 }
 
-/** How the wrong passwords of an admin stand: when each of the last 30 minutes was, and until when the name is locked. */
+/**
+ * How the wrong passwords of an admin stand: when each of the last 30 minutes was, and until when the name is locked.
+ */
 export interface Lockout {
   readonly failures: readonly number[]
   readonly lockedUntil: number | null
@@ -58,15 +57,3 @@ export function afterFailure(lockout: Lockout, now: number): Lockout {
 }
 
 export const UNLOCKED: Lockout = { failures: [], lockedUntil: null }
-
-/** What to do with a refresh token, by which of its session's it is (contract section 2). */
-export function judgeRefresh(
-  session: { refreshJti: string; previousJti: string | null; refreshIssuedAt: Date; revokedAt: Date | null },
-  jti: string,
-  now: Date
-): 'rotate' | 'repeat' | 'revoke' | 'refuse' {
-  if (session.revokedAt !== null) return 'refuse'
-  if (jti === session.refreshJti) return 'rotate'
-  const justReplaced = now.getTime() - session.refreshIssuedAt.getTime() <= REFRESH_GRACE_MS
-  return jti === session.previousJti && justReplaced ? 'repeat' : 'revoke'
-}

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Id } from '../../shared/schemas.js'
+import { DateTime, Id, Nullable, Page, PageQuery, StringEnum } from '../../shared/schemas.js'
 import { UserInfo } from '../user/schemas.js'
 
 /** Its pattern has a refusal of its own, MOBILE_INVALID: see the error handler. */
@@ -53,3 +53,31 @@ export const RefreshBody = Type.Object(
 )
 
 export const TokenCheck = Type.Object({ valid: Type.Boolean(), user_info: Type.Optional(UserInfo) })
+
+const LoginMethod = StringEnum(['sms', 'wechat', 'admin'])
+export type LoginMethod = Static<typeof LoginMethod>
+
+export const LoginLogsQuery = Type.Composite([
+  PageQuery,
+  Type.Object({
+    user_id: Type.Optional(Id),
+    method: Type.Optional(LoginMethod),
+    success: Type.Optional(Type.Boolean())
+  })
+])
+export type LoginLogsQuery = Static<typeof LoginLogsQuery>
+
+export const LoginLog = Type.Object({
+  id: Type.Integer({ minimum: 1 }),
+  method: LoginMethod,
+  account: Type.String({ description: "a masked mobile, or an admin's name" }),
+  user_id: Nullable(Id),
+  success: Type.Boolean(),
+  error: Nullable(Type.String({ description: 'the name of the refusal' })),
+  ip: Type.String(),
+  user_agent: Type.String(),
+  created_at: DateTime
+})
+export type LoginLog = Static<typeof LoginLog>
+
+export const LoginLogs = Page({ logs: Type.Array(LoginLog) })

@@ -1,4 +1,4 @@
-import type { CounterVoucher } from '../voucher/schemas.js'
+import type { CounterVoucher } from './schemas.js'
 
 const issuedAt = new Date('2026-11-22T12:00:00.000Z')
 const expiresAt = new Date('2026-12-22T12:00:00.000Z')

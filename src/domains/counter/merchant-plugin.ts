@@ -1,16 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { actorOf } from '../../identity/plugin.js'
-import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
-import { CodeParams, CounterVoucher, RedeemBody } from '../voucher/schemas.js'
+import { actorOf } from '../../identity/principal.js'
+import { failures, MERCHANT_FAILURES, ok, success } from '../../shared/schemas.js'
 import { examples } from './examples.js'
 import { lookUpVoucher, redeemVoucher } from './redeem.js'
+import { CodeParams, CounterVoucher, RedeemBody } from './schemas.js'
 
 const TAGS = ['merchant']
-const MERCHANT = [...AUTH_FAILURES, 'MERCHANT_REQUIRED'] as const
 
-/** Vouchers at the counter, for merchants. A diner's wallet is among the pages of the user. */
-const voucher: FastifyPluginAsyncTypebox = async (app) => {
+/** Vouchers at the counter. A diner's wallet is the voucher's own: domains/voucher. */
+const counter: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/vouchers/:code',
     {
@@ -21,11 +20,11 @@ const voucher: FastifyPluginAsyncTypebox = async (app) => {
         params: CodeParams,
         response: {
           200: ok(CounterVoucher, examples.unused),
-          ...failures('VALIDATION_FAILED', 'VOUCHER_NOT_FOUND', ...MERCHANT)
+          ...failures('VALIDATION_FAILED', 'VOUCHER_NOT_FOUND', ...MERCHANT_FAILURES)
         }
       }
     },
-    async ({ params }) => success(await lookUpVoucher(app.db, app.vault, params.code, app.clock()))
+    async ({ params }) => success(await lookUpVoucher(app.db, app.cipher, params.code, app.clock()))
   )
 
   app.post(
@@ -39,16 +38,15 @@ const voucher: FastifyPluginAsyncTypebox = async (app) => {
         body: RedeemBody,
         response: {
           200: ok(CounterVoucher, examples.redeemed),
-          ...failures('VALIDATION_FAILED', 'VOUCHER_NOT_FOUND', 'VOUCHER_NOT_USABLE', ...MERCHANT)
+          ...failures('VALIDATION_FAILED', 'VOUCHER_NOT_FOUND', 'VOUCHER_NOT_USABLE', ...MERCHANT_FAILURES)
         }
       }
     },
     async (request) => {
       const { code } = request.body
-      const actor = actorOf(request)
-      return success(await app.tx((tx, outbox) => redeemVoucher(tx, outbox, app.vault, actor, code, app.clock())))
+      return success(await app.txAs(actorOf(request), (uow) => redeemVoucher(uow, code)))
     }
   )
 }
 
-export default fp(voucher, { name: 'voucher', dependencies: ['database', 'identity', 'rate-limit'], encapsulate: true })
+export default fp(counter, { name: 'counter', dependencies: ['database', 'identity', 'rate-limit'], encapsulate: true })

@@ -1,19 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { originOf } from '../../shared/origin.js'
+import { publicOrigin } from '../../shared/origin.js'
 import { failures, ok, success } from '../../shared/schemas.js'
-import { MAX_FRAME_BYTES } from '../realtime/messages.js'
 import { examples } from './examples.js'
 import { domainsOf, errorsOf, problemsOf } from './rules.js'
 import { Diagnostics } from './schemas.js'
 
-const wechat: FastifyPluginAsyncTypebox = async (app) => {
+const diagnostics: FastifyPluginAsyncTypebox = async (app) => {
   const { config, hub, storage } = app
 
   /** As a client sees them: the storage itself says where an object would be. */
   function reachOf(request: FastifyRequest) {
-    const origin = originOf(request, config)
+    const origin = publicOrigin(request, config)
     // A Host header may be anything.
     const service = URL.canParse(origin) ? origin : 'http://localhost'
     return { service, files: storage.url('photos/0.jpg', service) }
@@ -33,7 +32,7 @@ const wechat: FastifyPluginAsyncTypebox = async (app) => {
       const reach = reachOf(request)
       const https = request.protocol === 'https'
       const domains = domainsOf(reach)
-      const { maxConnections, maxPerUser, pingEveryMs, silenceMs } = hub.limits
+      const { maxConnections, maxPerUser, maxFrameBytes, pingEveryMs, silenceMs } = hub.limits
       return success({
         domains,
         https,
@@ -45,7 +44,7 @@ const wechat: FastifyPluginAsyncTypebox = async (app) => {
           status: hub.size < maxConnections ? ('open' as const) : ('full' as const),
           max_connections: maxConnections,
           max_per_user: maxPerUser,
-          max_frame_bytes: MAX_FRAME_BYTES,
+          max_frame_bytes: maxFrameBytes,
           ping_seconds: pingEveryMs / 1000,
           silence_seconds: silenceMs / 1000
         },
@@ -55,4 +54,4 @@ const wechat: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-export default fp(wechat, { name: 'wechat', dependencies: ['realtime', 'storage'], encapsulate: true })
+export default fp(diagnostics, { name: 'diagnostics', dependencies: ['realtime', 'storage'], encapsulate: true })

@@ -2,14 +2,14 @@ import { isIP } from 'node:net'
 import type { Diagnostics } from './schemas.js'
 
 /** The addresses, as URLs, that a mini-program reaches: the service itself, and where objects are fetched. */
-export interface Reach {
+interface Reach {
   readonly service: string
   readonly files: string
 }
 
 const host = (url: string) => new URL(url).host
 
-/** The four lists of a mini-program's domains (spec 12.1.1). WeChat takes https and wss alone. */
+/** The four lists of a mini-program's domains (contract section 9). WeChat takes https and wss alone. */
 export function domainsOf({ service, files }: Reach): Diagnostics['domains'] {
   const own = `https://${host(service)}`
   return {
@@ -34,7 +34,7 @@ export function problemsOf({ service, files }: Reach, https: boolean): string[] 
   return problems
 }
 
-/** What WeChat's own error numbers mean, and what helps (spec 6.2). */
+/** What WeChat's own error numbers mean, and what helps (contract section 9). */
 export function errorsOf(domains: Diagnostics['domains']): Diagnostics['errors'] {
   const [request = '', socket = ''] = [domains.request[0], domains.socket[0]]
   return [

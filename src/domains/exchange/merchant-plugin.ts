@@ -1,13 +1,12 @@
 import multipart from '@fastify/multipart'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { processProductImage } from '../../adapters/images/images.js'
 import { keepImage } from '../../adapters/storage/pictures.js'
-import { FORM_LIMITS, PRODUCT_IMAGE, readPhotoForm } from '../../http/picture-form.js'
-import { actorOf } from '../../identity/plugin.js'
-import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
+import { FORM_LIMITS, PRODUCT_IMAGE, readPictureForm } from '../../http/picture-form.js'
+import { actorOf } from '../../identity/principal.js'
+import { failures, MERCHANT_FAILURES, ok, success } from '../../shared/schemas.js'
 import { examples } from './examples.js'
 import { advanceOrder, listMerchantOrders } from './fulfilment.js'
 import {
@@ -27,7 +26,6 @@ import {
 } from './merchant-schemas.js'
 import { cancelOrder } from './orders.js'
 import {
-  type Change,
   createProduct,
   deleteProduct,
   listMerchantProducts,
@@ -38,17 +36,13 @@ import {
 import { Cancelled, OrderParams, ProductParams } from './schemas.js'
 
 const TAGS = ['merchant']
-const MERCHANT = ['VALIDATION_FAILED', ...AUTH_FAILURES, 'MERCHANT_REQUIRED'] as const
+const MERCHANT = ['VALIDATION_FAILED', ...MERCHANT_FAILURES] as const
 
 /** The shop from behind the counter: products, stock, pictures, and what becomes of orders. */
 const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
-  const { config, vault, clock } = app
+  const { config, cipher } = app
   const access = { access: 'merchant' } as const
   await app.register(multipart, { limits: FORM_LIMITS })
-
-  /** A change of a product in a transaction of its own. */
-  const changing = <T>(request: FastifyRequest, work: (change: Change) => Promise<T>) =>
-    app.tx((tx, outbox) => work({ tx, outbox, actor: actorOf(request), now: clock() }))
 
   app.get(
     '/product-stats',
@@ -88,7 +82,7 @@ const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(MerchantProduct, examples.merchantProduct), ...failures(...MERCHANT) }
       }
     },
-    async (request) => success(await changing(request, (change) => createProduct(change, request.body)))
+    async (request) => success(await app.txAs(actorOf(request), (uow) => createProduct(uow, request.body)))
   )
 
   app.put(
@@ -104,7 +98,7 @@ const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request) =>
-      success(await changing(request, (change) => updateProduct(change, request.params.id, request.body)))
+      success(await app.txAs(actorOf(request), (uow) => updateProduct(uow, request.params.id, request.body)))
   )
 
   app.delete(
@@ -119,7 +113,7 @@ const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request) => {
-      await changing(request, (change) => deleteProduct(change, request.params.id))
+      await app.txAs(actorOf(request), (uow) => deleteProduct(uow, request.params.id))
       return success(null)
     }
   )
@@ -139,7 +133,8 @@ const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async (request) => success(await changing(request, (change) => moveStock(change, request.params.id, request.body)))
+    async (request) =>
+      success(await app.txAs(actorOf(request), (uow) => moveStock(uow, request.params.id, request.body)))
   )
 
   app.post(
@@ -167,7 +162,7 @@ const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request) => {
-      const { bytes } = await readPhotoForm(request, PRODUCT_IMAGE)
+      const { bytes } = await readPictureForm(request, PRODUCT_IMAGE)
       const image = await app.imageJobs.run(() => processProductImage(bytes))
       return success({ image_url: await keepImage(request, 'products', image) })
     }
@@ -186,7 +181,7 @@ const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(MerchantOrders, examples.merchantOrders), ...failures(...MERCHANT) }
       }
     },
-    async ({ query }) => success(await listMerchantOrders(app.db, vault, query, config.BUSINESS_TZ))
+    async ({ query }) => success(await listMerchantOrders(app.db, cipher, query, config.BUSINESS_TZ))
   )
 
   const steps = {
@@ -211,8 +206,7 @@ const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
       },
       async (request) => {
         const { id } = request.params as { id: number }
-        const actor = actorOf(request)
-        return success(await app.tx((tx, outbox) => advanceOrder(tx, outbox, vault, actor, id, step, clock())))
+        return success(await app.txAs(actorOf(request), (uow) => advanceOrder(uow, id, step)))
       }
     )
   }
@@ -233,8 +227,8 @@ const merchantExchange: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request) => {
-      const by = { step: 'cancel', actor: actorOf(request), reason: request.body.reason } as const
-      return success(await app.tx((tx, outbox) => cancelOrder(tx, outbox, request.params.id, by, clock())))
+      const { id } = request.params
+      return success(await app.txAs(actorOf(request), (uow) => cancelOrder(uow, id, request.body.reason)))
     }
   )
 }

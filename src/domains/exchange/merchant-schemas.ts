@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Count, DateTime, Day, Id, NextCursor, PageQuery, Pagination, StringEnum } from '../../shared/schemas.js'
+import { Count, DateTime, Day, Id, Page, PageQuery, StringEnum } from '../../shared/schemas.js'
 import { Person } from '../user/schemas.js'
 import { MAX_EXCHANGE_POINTS, MAX_STOCK, Order, OrderStatus, Product, ProductState, ProductsQuery } from './schemas.js'
 
@@ -67,13 +67,10 @@ export const MerchantProductsQuery = Type.Composite([
 ])
 export type MerchantProductsQuery = Static<typeof MerchantProductsQuery>
 
-export const MerchantProducts = Type.Object({
-  products: Type.Array(MerchantProduct),
-  pagination: Pagination,
-  total: Count,
-  has_more: Type.Boolean(),
-  next_cursor: NextCursor
-})
+export const MerchantProducts = Page(
+  { products: Type.Array(MerchantProduct) },
+  { total: Count, has_more: Type.Boolean() }
+)
 
 export const ProductStats = Type.Object({
   activeCount: Type.Integer({ minimum: 0, description: 'on the shelf, sold out or not' }),
@@ -106,11 +103,7 @@ export type MerchantOrdersQuery = Static<typeof MerchantOrdersQuery>
 export const MerchantOrder = Type.Composite([Order, Type.Object({ commodity_id: Id, user: Person })])
 export type MerchantOrder = Static<typeof MerchantOrder>
 
-export const MerchantOrders = Type.Object({
-  orders: Type.Array(MerchantOrder),
-  pagination: Pagination,
-  next_cursor: NextCursor
-})
+export const MerchantOrders = Page({ orders: Type.Array(MerchantOrder) })
 
 export const CancelBody = Type.Object(
   { reason: Type.Optional(Type.String({ maxLength: 200 })) },

@@ -1,14 +1,17 @@
-import type { Outbox } from '../../engine/bus.js'
 import { pageFrom, type Sort } from '../../engine/keyset.js'
+import { SystemNotice } from '../../engine/push.js'
 import type { Db, Tx } from '../../engine/tx.js'
+import type { PrivilegedWork, UnitOfWork } from '../../engine/unit-of-work.js'
 import type { Prisma } from '../../generated/prisma/client.js'
-import type { Vault } from '../../shared/cipher.js'
+import type { Cipher } from '../../shared/cipher.js'
 import { refuse } from '../../shared/refusal.js'
 import type { PageQuery } from '../../shared/schemas.js'
-import { type Actor, recordAct } from '../audit/audit.js'
-import { openAccount, post } from '../points/ledger.js'
-import { pointsUpdate, stockUpdate } from '../realtime/events.js'
-import { allows, maskDelivery, openDelivery, STEPS, type Step } from './rules.js'
+import { recordAct } from '../audit/audit.js'
+import { openAccount } from '../points/accounts.js'
+import { post } from '../points/ledger.js'
+import { pushBalance } from '../points/pushes.js'
+import { pushStock } from './pushes.js'
+import { maskDelivery, ORDER_STEPS, type OrderStep, openDelivery, orderAllows } from './rules.js'
 import type { Cancelled, DeliveryInfo, ExchangeStatistics, Order, OrdersQuery, ShownDelivery } from './schemas.js'
 
 const VOUCHER = { select: { codeEnc: true } } as const
@@ -16,9 +19,9 @@ export type OrderRow = Prisma.ExchangeOrderGetPayload<object>
 const NEWEST = { direction: 'desc', columns: { orderId: 'bigint' } } as const satisfies Sort
 
 /** Delivery data of an order; unmasked only for the merchant who has it to ship (contract section 2). */
-export function deliveryOf(vault: Vault, row: OrderRow, show: 'masked' | 'open'): ShownDelivery | null {
+export function deliveryOf(cipher: Cipher, row: OrderRow, show: 'masked' | 'open'): ShownDelivery | null {
   if (row.deliveryInfo === null) return null
-  const delivery = JSON.parse(vault.decrypt(row.deliveryInfo)) as DeliveryInfo
+  const delivery = JSON.parse(cipher.decrypt(row.deliveryInfo)) as DeliveryInfo
   return show === 'open' ? openDelivery(delivery) : maskDelivery(delivery)
 }
 
@@ -62,22 +65,27 @@ export async function pageOfOrders<T extends Prisma.ExchangeOrderInclude>(
 }
 
 /** A diner's orders, newest first, with the codes in clear. */
-export async function listOrders(db: Db, vault: Vault, userId: number, query: OrdersQuery) {
+export async function listOrders(db: Db, cipher: Cipher, userId: number, query: OrdersQuery) {
   const where = { userId, ...(query.status === undefined ? {} : { status: query.status }) }
   const { rows, ...rest } = await pageOfOrders(db, query, where, { voucher: VOUCHER })
-  return { orders: rows.map((row) => toOwnOrder(vault, row)), ...rest }
+  return { orders: rows.map((row) => toOwnOrder(cipher, row)), ...rest }
 }
 
-function toOwnOrder(vault: Vault, row: OrderRow & { voucher: { codeEnc: string } | null }): Order {
-  const code = row.voucher === null ? null : vault.decrypt(row.voucher.codeEnc)
-  return toOrder(row, code, deliveryOf(vault, row, 'masked'))
+function toOwnOrder(cipher: Cipher, row: OrderRow & { voucher: { codeEnc: string } | null }): Order {
+  const code = row.voucher === null ? null : cipher.decrypt(row.voucher.codeEnc)
+  return toOrder(row, code, deliveryOf(cipher, row, 'masked'))
 }
 
 /** @throws Refusal ORDER_NOT_FOUND when there is none, or it is somebody else's */
-export async function readOrder(db: Db, vault: Vault, userId: number, orderId: number): Promise<Order> {
+export async function readOrder(db: Db, cipher: Cipher, userId: number, orderId: number): Promise<Order> {
   const row = await db.exchangeOrder.findFirst({ where: { orderId, userId }, include: { voucher: VOUCHER } })
   if (row === null) throw refuse('ORDER_NOT_FOUND')
-  return toOwnOrder(vault, row)
+  return toOwnOrder(cipher, row)
+}
+
+/** Locks an order. Whoever locks its diner and its product too does so after it, in that order. */
+export async function lockOrder(tx: Tx, orderId: number | bigint): Promise<void> {
+  await tx.$queryRaw`SELECT order_id FROM exchange_orders WHERE order_id = ${orderId} FOR UPDATE`
 }
 
 /**
@@ -87,62 +95,71 @@ export async function readOrder(db: Db, vault: Vault, userId: number, orderId: n
  * @throws Refusal ORDER_NOT_FOUND or STATE_CONFLICT
  */
 export async function takeStep(
-  tx: Tx,
+  uow: UnitOfWork,
   orderId: number | bigint,
-  step: Step,
-  now: Date,
+  step: OrderStep,
   owner?: number
 ): Promise<OrderRow> {
-  await tx.$queryRaw`SELECT order_id FROM exchange_orders WHERE order_id = ${orderId} FOR UPDATE`
+  const { tx } = uow
+  await lockOrder(tx, orderId)
   const row = await tx.exchangeOrder.findUnique({ where: { orderId } })
   if (row === null || (owner !== undefined && row.userId !== owner)) throw refuse('ORDER_NOT_FOUND')
-  if (!allows(row.status, step)) throw refuse('STATE_CONFLICT', { status: row.status })
-  const { to, at } = STEPS[step]
-  await tx.exchangeOrder.update({ where: { orderId }, data: { status: to, [at]: now } })
+  if (!orderAllows(row.status, step)) throw refuse('STATE_CONFLICT', { status: row.status })
+  const { to, at } = ORDER_STEPS[step]
+  await tx.exchangeOrder.update({ where: { orderId }, data: { status: to, [at]: uow.now } })
   return row
 }
 
 /**
- * Cancels an order: points back with a ledger row `refund`, stock back, and its voucher void. Locks the order, then
- * its diner, then the product, which is the order in which an exchange locks them.
+ * A diner cancels an order of theirs.
  * @throws Refusal ORDER_NOT_FOUND or STATE_CONFLICT
  */
-export async function cancelOrder(
-  tx: Tx,
-  outbox: Outbox,
-  orderId: number,
-  by: { step: 'withdraw'; userId: number } | { step: 'cancel'; actor: Actor; reason?: string | undefined },
-  now: Date
-): Promise<Cancelled> {
-  const row = await takeStep(tx, orderId, by.step, now, by.step === 'withdraw' ? by.userId : undefined)
-  const { userId, totalPoints, quantity, commodityId, productName, orderNo } = row
-  const account = await openAccount(tx, userId)
+export async function withdrawOrder(uow: UnitOfWork, userId: number, orderId: number): Promise<Cancelled> {
+  return undoOrder(uow, await takeStep(uow, orderId, 'withdraw', userId))
+}
+
+/**
+ * A merchant cancels an order: audited, and its diner gets a notice.
+ * @throws Refusal ORDER_NOT_FOUND or STATE_CONFLICT
+ */
+export async function cancelOrder(uow: PrivilegedWork, orderId: number, reason?: string): Promise<Cancelled> {
+  const row = await takeStep(uow, orderId, 'cancel')
+  const act = { action: 'order.cancel', targetType: 'order', targetId: orderId, reason } as const
+  await recordAct(uow, { ...act, before: { status: row.status }, after: { status: 'cancelled' } })
+  uow.outbox.push({ userId: row.userId }, SystemNotice, notice('cancel', row))
+  return undoOrder(uow, row)
+}
+
+/**
+ * Undoes an order that was cancelled: points back with a ledger row `refund`, stock back, and its voucher void. Its row
+ * is locked; then its diner is, then the product, which is the order in which an exchange locks them.
+ */
+async function undoOrder(uow: UnitOfWork, row: OrderRow): Promise<Cancelled> {
+  const { tx } = uow
+  const { orderId, userId, totalPoints, quantity, productId, productName, orderNo } = row
+  const account = await openAccount(uow, userId)
   account.credit(totalPoints, {
     source: 'refund',
     description: `取消兑换${productName}×${quantity}`,
     relatedId: orderNo
   })
-  await post(tx, [account], now)
+  await post(uow, [account])
   await tx.voucher.updateMany({
     where: { orderId, status: { in: ['unused', 'expired'] } },
     data: { status: 'cancelled' }
   })
-  const product = await tx.commodity.update({
-    where: { commodityId },
+  const { name, stock } = await tx.product.update({
+    where: { productId },
     data: { stock: { increment: quantity }, salesCount: { decrement: quantity } }
   })
-  if (by.step === 'cancel') {
-    const act = { action: 'order.cancel', targetType: 'order', targetId: orderId, reason: by.reason } as const
-    await recordAct(tx, by.actor, { ...act, before: { status: row.status }, after: { status: 'cancelled' } }, now)
-    outbox.push({ userId }, 'system_notice', notice('cancel', row))
+  pushStock(uow, { id: productId, name, stock }, quantity, 'cancel')
+  pushBalance(uow, account, 'refund')
+  return {
+    order_id: Number(orderId),
+    status: 'cancelled',
+    refunded_points: totalPoints,
+    remaining_points: account.balance
   }
-  outbox.push(
-    'everyone',
-    'stock_update',
-    stockUpdate(commodityId, product.name, product.stock, quantity, 'cancel', now)
-  )
-  outbox.push({ userId }, 'points_update', pointsUpdate(userId, account.balance, totalPoints, 'refund', now))
-  return { order_id: orderId, status: 'cancelled', refunded_points: totalPoints, remaining_points: account.balance }
 }
 
 const NOTICES: Readonly<Record<'confirm' | 'ship' | 'complete' | 'cancel', readonly [string, string]>> = {
@@ -152,10 +169,10 @@ const NOTICES: Readonly<Record<'confirm' | 'ship' | 'complete' | 'cancel', reado
   cancel: ['订单已取消', '商家已取消订单，积分已退回']
 }
 
-/** What a diner is told when a merchant takes a step with their order. */
+/** The notice to a diner when a merchant takes a step with their order. */
 export function notice(step: keyof typeof NOTICES, { productName, quantity, orderNo }: OrderRow) {
   const [title, text] = NOTICES[step]
-  return { title, content: `${productName}×${quantity}（${orderNo}）：${text}`, type: `order_${STEPS[step].to}` }
+  return { title, content: `${productName}×${quantity}（${orderNo}）：${text}`, type: `order_${ORDER_STEPS[step].to}` }
 }
 
 /** A diner's exchanges in figures. */

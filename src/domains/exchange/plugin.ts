@@ -1,11 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { KEY_HEADER, keyedRequest, REPLAYED_HEADER } from '../../engine/idempotency-key.js'
+import { answerFromBatch, keyOf } from '../../http/keyed.js'
 import { FreshCache } from '../../shared/fresh-cache.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { createOrderEngine } from './engine.js'
 import { examples } from './examples.js'
-import { cancelOrder, exchangeStatistics, listOrders, readOrder } from './orders.js'
+import { exchangeStatistics, listOrders, readOrder, withdrawOrder } from './orders.js'
+import { StockUpdate } from './pushes.js'
 import { listCategories, listHotProducts, listProducts, readProduct } from './queries.js'
 import {
   Cancelled,
@@ -25,22 +26,24 @@ import {
 } from './schemas.js'
 
 const TAGS = ['exchange']
-/** How old the shelf may be where no event tells of a change: another instance's without Redis, or a hand's in Studio. */
+/**
+ * How old the shelf may be where no event tells of a change: another instance's without Redis, or a hand's in Studio.
+ */
 const SHELF_MAX_AGE_MS = 1000
 const SHELF_ENTRIES = 500
-/** The same for every diner (spec 12.5.1). */
+/** The same for every diner (contract section 9). */
 const SHELF = { seconds: 180, scope: 'public' } as const
 
 const exchange: FastifyPluginAsyncTypebox = async (app) => {
-  const { vault, randomInt, clock } = app
+  const { cipher, randomInt } = app
   const { BUSINESS_TZ: timeZone, VOUCHER_DAYS: voucherDays } = app.config
-  const engine = createOrderEngine(app.fastTx, { vault, randomInt, clock, timeZone, voucherDays })
+  const engine = createOrderEngine(app.fastTx, { randomInt, timeZone, voucherDays })
   app.addHook('onClose', () => engine.close())
 
-  // Every change of a product is told to all instances as a push: until then what was read holds.
+  // Every change of a product goes to all instances as a push: until then what was read holds.
   const shelf = new FreshCache<unknown>(SHELF_MAX_AGE_MS, SHELF_ENTRIES)
   app.bus.subscribe((event) => {
-    if (event.kind === 'push' && event.type === 'stock_update') shelf.clear()
+    if (event.kind === 'push' && event.type === StockUpdate.name) shelf.clear()
   })
   const onShelf = <T>(key: string, read: () => Promise<T>) => shelf.get(key, read) as Promise<T>
 
@@ -124,13 +127,12 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ user: { userId }, body, headers }, reply) => {
+    async (request, reply) => {
+      const { body } = request
       const { product_id: productId, quantity, delivery_info: delivery } = body
-      const keyed = keyedRequest(headers[KEY_HEADER], 'POST /api/exchange/submit', body)
-      const answer = await engine.submit({ userId, productId, quantity, delivery, keyed })
-      if ('refusal' in answer) throw answer.refusal
-      if (answer.replayed) reply.header(REPLAYED_HEADER, 'true')
-      return success(answer.order)
+      const { userId } = request.user
+      const answer = await engine.submit({ userId, productId, quantity, delivery, keyed: keyOf(request, body) })
+      return success(answerFromBatch(reply, answer))
     }
   )
 
@@ -144,7 +146,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(Orders, examples.orders), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
       }
     },
-    async ({ user, query }) => success(await listOrders(app.db, vault, user.userId, query))
+    async ({ user, query }) => success(await listOrders(app.db, cipher, user.userId, query))
   )
 
   app.get(
@@ -160,7 +162,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ user, params }) => success(await readOrder(app.db, vault, user.userId, params.id))
+    async ({ user, params }) => success(await readOrder(app.db, cipher, user.userId, params.id))
   )
 
   app.post(
@@ -176,10 +178,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ user: { userId }, params }) => {
-      const by = { step: 'withdraw', userId } as const
-      return success(await app.tx((tx, outbox) => cancelOrder(tx, outbox, params.id, by, clock())))
-    }
+    async ({ user, params }) => success(await app.tx((uow) => withdrawOrder(uow, user.userId, params.id)))
   )
 
   app.get(

@@ -3,7 +3,7 @@ import { DAY_MS } from '../../shared/time.js'
 import type { DeliveryInfo, OrderStatus, ProductState, ShownDelivery } from './schemas.js'
 
 /** What can be done to an order. */
-export type Step = 'confirm' | 'ship' | 'complete' | 'redeem' | 'cancel' | 'withdraw'
+export type OrderStep = 'confirm' | 'ship' | 'complete' | 'redeem' | 'cancel' | 'withdraw'
 
 interface StepRule {
   readonly from: readonly OrderStatus[]
@@ -16,7 +16,7 @@ interface StepRule {
  * The states of an order and the steps between them, whole (contract section 5). A merchant confirms, ships, completes
  * and cancels; a voucher shown at the counter redeems; a diner withdraws.
  */
-export const STEPS: Readonly<Record<Step, StepRule>> = {
+export const ORDER_STEPS: Readonly<Record<OrderStep, StepRule>> = {
   confirm: { from: ['pending'], to: 'confirmed', at: 'confirmedAt' },
   ship: { from: ['confirmed'], to: 'shipped', at: 'shippedAt' },
   complete: { from: ['shipped'], to: 'completed', at: 'completedAt' },
@@ -26,8 +26,8 @@ export const STEPS: Readonly<Record<Step, StepRule>> = {
 }
 
 /** Whether a state allows a step. */
-export function allows(status: OrderStatus, step: Step): boolean {
-  return STEPS[step].from.includes(status)
+export function orderAllows(status: OrderStatus, step: OrderStep): boolean {
+  return ORDER_STEPS[step].from.includes(status)
 }
 
 /** How a product stands for a diner: sold out at zero, whatever else. */

@@ -3,10 +3,9 @@ import {
   Count,
   DateTime,
   Id,
-  NextCursor,
   Nullable,
+  Page,
   PageQuery,
-  Pagination,
   Points,
   PointsFilter,
   StringEnum
@@ -16,7 +15,7 @@ import {
 export const MAX_EXCHANGE_POINTS = 10_000_000
 export const MAX_STOCK = 1_000_000
 /** The most of one product that one order takes. */
-export const MAX_QUANTITY = 10
+const MAX_QUANTITY = 10
 
 export const ALL_CATEGORIES = '全部'
 
@@ -41,7 +40,7 @@ export type Product = Static<typeof Product>
 
 export const ProductParams = Type.Object({ id: Id })
 /** Order ids are 64-bit in the table; what JSON can carry is plenty. */
-export const OrderId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
+const OrderId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 export const OrderParams = Type.Object({ id: OrderId })
 
 export const ProductsQuery = Type.Composite([
@@ -62,13 +61,7 @@ export const ProductsQuery = Type.Composite([
 ])
 export type ProductsQuery = Static<typeof ProductsQuery>
 
-export const Products = Type.Object({
-  products: Type.Array(Product),
-  pagination: Pagination,
-  total: Count,
-  has_more: Type.Boolean(),
-  next_cursor: NextCursor
-})
+export const Products = Page({ products: Type.Array(Product) }, { total: Count, has_more: Type.Boolean() })
 export const Categories = Type.Object({ categories: Type.Array(Type.String()) })
 export const HotProducts = Type.Object({ products: Type.Array(Product, { maxItems: 10 }) })
 
@@ -146,7 +139,7 @@ export type Order = Static<typeof Order>
 export const OrdersQuery = Type.Composite([PageQuery, Type.Object({ status: Type.Optional(OrderStatus) })])
 export type OrdersQuery = Static<typeof OrdersQuery>
 
-export const Orders = Type.Object({ orders: Type.Array(Order), pagination: Pagination, next_cursor: NextCursor })
+export const Orders = Page({ orders: Type.Array(Order) })
 
 export const Cancelled = Type.Object({
   order_id: OrderId,

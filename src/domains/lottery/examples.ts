@@ -1,5 +1,6 @@
 import type { Static } from '@sinclair/typebox'
-import { effectiveOdds, TOTAL_WEIGHT } from './rules.js'
+import { toConfigPrize } from './prize.js'
+import { effectiveOdds } from './rules.js'
 import type { Draw, DrawResult, LotteryConfig, PityStatus, Records, Statistics } from './schemas.js'
 import { STANDARD_PRIZES, standardRules } from './standard-wheel.js'
 
@@ -19,20 +20,7 @@ const pity: PityStatus = {
 }
 
 const config: LotteryConfig = {
-  prizes: STANDARD_PRIZES.map(({ id, name, type, value, angle, color, weight, isActivity }) => ({
-    id,
-    name,
-    type,
-    value,
-    angle,
-    color,
-    probability: weight / TOTAL_WEIGHT,
-    effective_probability: effective.get(id) ?? 0,
-    isActivity,
-    costPoints: rules.costPoints,
-    prize_id: id,
-    prize_name: name
-  })),
+  prizes: STANDARD_PRIZES.map((prize) => toConfigPrize(prize, effective.get(prize.id) ?? 0, rules.costPoints)),
   costPerDraw: 100,
   cost_points: 100,
   totalPrizes: 8,

@@ -1,12 +1,12 @@
 import jStat from 'jstat'
 
 /** How often something came, and how often it should have. */
-export interface Cell {
+interface Cell {
   readonly observed: number
   readonly expected: number
 }
 
-export interface Goodness {
+interface Goodness {
   readonly chiSquare: number
   readonly degreesOfFreedom: number
   /** The chance that fair dice stray as far or farther; null where the test would not hold. */

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { actorOf } from '../../identity/plugin.js'
-import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
+import { actorOf } from '../../identity/principal.js'
+import { failures, MERCHANT_FAILURES, ok, success } from '../../shared/schemas.js'
 import { changeSettings, previewSettings, readSettings } from './settings.js'
 import { examples } from './settings-examples.js'
 import {
@@ -16,7 +16,7 @@ import { wheelStatistics } from './wheel-statistics.js'
 
 const TAGS = ['merchant']
 const access = { access: 'merchant' } as const
-const COMMON = [...AUTH_FAILURES, 'MERCHANT_REQUIRED', 'LOTTERY_NOT_READY'] as const
+const COMMON = [...MERCHANT_FAILURES, 'LOTTERY_NOT_READY'] as const
 
 const merchantLottery: FastifyPluginAsyncTypebox = async (app) => {
   const timeZone = app.config.BUSINESS_TZ
@@ -55,8 +55,7 @@ const merchantLottery: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { query, body } = request
       if (query.dry_run) return success(await previewSettings(app.db, body))
-      const actor = actorOf(request)
-      return success(await app.tx((tx, outbox) => changeSettings(tx, outbox, actor, body, app.clock())))
+      return success(await app.txAs(actorOf(request), (uow) => changeSettings(uow, body)))
     }
   )
 

@@ -1,4 +1,5 @@
-import { exactShares, pityOdds, type Rules, TOTAL_WEIGHT } from './rules.js'
+import { TOTAL_WEIGHT } from './prize.js'
+import { exactShares, pityOdds, type Rules } from './rules.js'
 import type { Preview } from './settings-schemas.js'
 
 /**

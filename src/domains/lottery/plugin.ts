@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
-import { KEY_HEADER, keyedRequest, REPLAYED_HEADER } from '../../engine/idempotency-key.js'
+import { answerFromBatch, keyOf } from '../../http/keyed.js'
 import { refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { createDrawEngine } from './engine.js'
@@ -17,14 +17,14 @@ const RECHECK_MS = 1000
 const lottery: FastifyPluginAsyncTypebox = async (app) => {
   const { BUSINESS_TZ: timeZone, VOUCHER_DAYS: voucherDays } = app.config
   const ruleBook = new RuleBook()
-  const { vault, randomInt, clock } = app
-  const engine = createDrawEngine(app.fastTx, { ruleBook, vault, randomInt, clock, timeZone, voucherDays })
+  const { randomInt } = app
+  const engine = createDrawEngine(app.fastTx, { ruleBook, randomInt, timeZone, voucherDays })
   app.addHook('onClose', () => engine.close())
   let checkedAt = 0
 
   async function synchronise(): Promise<void> {
     checkedAt = Date.now()
-    const made = await app.tx((tx) => ruleBook.synchronise(tx, app.clock()))
+    const made = await app.tx((uow) => ruleBook.synchronise(uow))
     if (made !== undefined) app.log.info({ version: made }, 'the tables of the wheel had changed: new rules version')
     if (ruleBook.faults.length > 0)
       app.log.error({ faults: ruleBook.faults }, 'the wheel is closed: its tables are at fault')
@@ -74,7 +74,9 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ user: { userId }, body, headers }, reply) => {
+    async (request, reply) => {
+      const { body } = request
+      const { userId } = request.user
       if (body.userId !== undefined && body.userId !== userId) throw refuse('FORBIDDEN')
       const type = drawTypeOf(body.draw_type, body.count)
       if (type === undefined) {
@@ -83,11 +85,8 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
         ])
       }
       const { costPoints } = body
-      const keyed = keyedRequest(headers[KEY_HEADER], 'POST /api/lottery/draw', { type, costPoints })
-      const answer = await engine.draw({ userId, type, costPoints, keyed })
-      if ('refusal' in answer) throw answer.refusal
-      if (answer.replayed) reply.header(REPLAYED_HEADER, 'true')
-      return success(answer.draw)
+      const keyed = keyOf(request, { type, costPoints })
+      return success(answerFromBatch(reply, await engine.submit({ userId, type, costPoints, keyed })))
     }
   )
 

@@ -1,9 +1,11 @@
 import { pageFrom, type Sort } from '../../engine/keyset.js'
 import type { Db } from '../../engine/tx.js'
 import type { Prisma } from '../../generated/prisma/client.js'
+import { given } from '../../shared/given.js'
 import { businessDay, dateColumn, rate } from '../../shared/time.js'
 import { pityStatus } from './draw.js'
-import { effectiveOdds, type Rules, TOTAL_WEIGHT } from './rules.js'
+import { forEachKind, PRIZE_KINDS, type PrizeType, toConfigPrize } from './prize.js'
+import { effectiveOdds, type Rules } from './rules.js'
 import type { LotteryConfig, LotteryRecord, PityStatus, RecordsQuery, Statistics } from './schemas.js'
 import type { RuleBook } from './versions.js'
 
@@ -20,20 +22,7 @@ export async function readConfig(
   const effective = effectiveOdds(rules)
   const today = businessDay(now, timeZone)
   return {
-    prizes: rules.prizes.map((prize) => ({
-      id: prize.id,
-      name: prize.name,
-      type: prize.type,
-      value: prize.value,
-      angle: prize.angle,
-      color: prize.color,
-      probability: prize.weight / TOTAL_WEIGHT,
-      effective_probability: effective.get(prize.id) ?? 0,
-      isActivity: prize.isActivity,
-      costPoints: rules.costPoints,
-      prize_id: prize.id,
-      prize_name: prize.name
-    })),
+    prizes: rules.prizes.map((prize) => toConfigPrize(prize, effective.get(prize.id) ?? 0, rules.costPoints)),
     costPerDraw: rules.costPoints,
     cost_points: rules.costPoints,
     totalPrizes: 8,
@@ -81,8 +70,7 @@ const NEWEST = { direction: 'desc', columns: { recordId: 'text' } } as const sat
 export async function listRecords(db: Db, userId: number, query: RecordsQuery) {
   const where: Prisma.LotteryRecordWhereInput = {
     userId,
-    ...(query.draw_type === undefined ? {} : { drawType: query.draw_type }),
-    ...(query.prize_type === undefined ? {} : { prizeType: query.prize_type })
+    ...given({ drawType: query.draw_type, prizeType: query.prize_type })
   }
   const { rows, ...rest } = await pageFrom(query, NEWEST, where, {
     read: (part) => db.lotteryRecord.findMany({ ...part, include: { voucher: { select: { status: true } } } }),
@@ -124,8 +112,12 @@ export async function readStatistics(db: Db, ruleBook: RuleBook, userId: number)
   const draws = sum('drawCount')
   const spent = sum('totalCost')
   const won = sum('pointsAwarded')
-  const distribution: Statistics['prize_distribution'] = { points: 0, coupon: 0, physical: 0, empty: 0 }
+  const distribution = forEachKind(() => 0)
   for (const group of byPrize) distribution[group.prizeType] = group._count
+  const lost = Object.entries(distribution).reduce(
+    (sum, [type, count]) => sum + (PRIZE_KINDS[type as PrizeType].isWin ? 0 : count),
+    0
+  )
   const none = { count: 0, cost: 0 }
   const types: Statistics['draw_type_stats'] = { single: none, triple: none, five: none, ten: none }
   for (const group of byType) types[group.drawType] = { count: group._count, cost: group._sum.totalCost ?? 0 }
@@ -136,7 +128,7 @@ export async function readStatistics(db: Db, ruleBook: RuleBook, userId: number)
     total_points_spent: spent,
     total_points_won: won,
     net_points: won - spent,
-    win_rate: rate(draws - distribution.empty, draws),
+    win_rate: rate(draws - lost, draws),
     draw_type_stats: types,
     prize_distribution: distribution,
     last_draw_time: pity.last_draw_time,

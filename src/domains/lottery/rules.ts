@@ -1,44 +1,9 @@
 import assert from 'node:assert/strict'
 import { PLAIN_TEXT } from '../../shared/text.js'
-import type { DrawType, PrizeType } from './schemas.js'
+import { COLOR, MOST, PRIZE_KINDS, type Prize, STEP_DEGREES, TOTAL_WEIGHT } from './prize.js'
+import type { DrawType } from './schemas.js'
 
-/** Odds are integer weights out of this: four decimals, exactly. */
-export const TOTAL_WEIGHT = 10_000
 export const WHEEL_SIZE = 8
-export const STEP_DEGREES = 45
-export const COLOR = '^#[0-9A-Fa-f]{6}$'
-
-/**
- * The most that a set of rules may say. Ten draws at the highest price, and ten of the largest prize of points, stay
- * far within what a column holds; a prize is worth at most what the law allows (SAMR order 32 of 2020).
- */
-export const MOST = {
-  costPoints: 1_000_000,
-  dailyLimit: 100_000,
-  pityLimit: 1000,
-  nameLength: 50,
-  value: 1_000_000,
-  valueYuan: 50_000
-} as const
-
-/** A prize as a rules version has it. `probability` is kept as its weight out of {@link TOTAL_WEIGHT}. */
-export interface Prize {
-  readonly id: number
-  readonly name: string
-  readonly type: PrizeType
-  /** What is won: points, a coupon's factor, or how much of a thing. */
-  readonly value: number
-  /** What it costs the house, in yuan. */
-  readonly valueYuan: number
-  readonly angle: number
-  readonly color: string
-  readonly weight: number
-  readonly isActivity: boolean
-}
-
-/** Whether who wins it gets a voucher to claim it with. */
-export const givesVoucher = (type: PrizeType): type is 'coupon' | 'physical' => type === 'coupon' || type === 'physical'
-
 /** Wheel and rules, whole, as one version holds them. A `pityLimit` of 0 switches the guarantee off. */
 export interface Rules {
   readonly isActive: boolean
@@ -49,14 +14,17 @@ export interface Rules {
   readonly prizes: readonly Prize[]
 }
 
-/** What is wrong, and where: `field` is spelled as the merchant's routes spell it, such as `prizes.2.angle`. */
-export interface Fault {
+/**
+ * What is wrong with a set of rules, and where: `field` is spelled as the merchant's routes spell it, such as
+ * `prizes.2.angle`.
+ */
+export interface RuleFault {
   readonly field: string
   readonly message: string
 }
 
 /** Everything that is wrong with a set of rules; empty when they may be drawn under (contract section 4). */
-export function faultsIn(rules: Rules): Fault[] {
+export function faultsIn(rules: Rules): RuleFault[] {
   const { prizes } = rules
   const whole: [field: string, isWrong: boolean, message: string][] = [
     ['prizes', prizes.length !== WHEEL_SIZE, `there are ${prizes.length} active prizes, not ${WHEEL_SIZE}`],
@@ -87,13 +55,14 @@ export function faultsOf(rules: Rules): string[] {
 }
 
 function faultsOfPrize({ name, type, value, valueYuan, color, weight }: Prize): [field: string, message: string][] {
+  const ofKind = PRIZE_KINDS[type].fault(value)
   const checks: [field: string, isWrong: boolean, message: string][] = [
     ['probability', !Number.isInteger(weight), `the odds of ${name} have more than four decimals`],
     ['probability', weight <= 0, `${name} has odds of 0 or less: a shown prize must be winnable`],
     ['prize_name', !isName(name), `${name} is no name of 1 to ${MOST.nameLength} plain characters`],
     ['color', !new RegExp(COLOR).test(color), `the colour of ${name} is not such as #FF6B35`],
     ['prize_value', !isAmount(value, MOST.value), `the value of ${name} is out of range`],
-    ['prize_value', type === 'points' && !isWhole(value, 1, MOST.value), `${name} must give a whole number of points`],
+    ['prize_value', ofKind !== undefined, `${name} ${ofKind}`],
     ['value_yuan', !isAmount(valueYuan, MOST.valueYuan), `what ${name} is worth is not 0 to ${MOST.valueYuan} yuan`]
   ]
   return checks.filter(([, isWrong]) => isWrong).map(([field, , message]) => [field, message])

@@ -3,42 +3,19 @@ import {
   Count,
   DateTime,
   Id,
-  NextCursor,
   Nullable,
+  Page,
   PageQuery,
-  Pagination,
   Points,
   PointsFilter,
   Rate,
   StringEnum,
   Uuid
 } from '../../shared/schemas.js'
-
-export const PrizeType = StringEnum(['points', 'coupon', 'physical', 'empty'])
-export type PrizeType = Static<typeof PrizeType>
+import { ConfigPrize, DrawnPrize, forEachKind, PrizeType } from './prize.js'
 
 export const DrawType = StringEnum(['single', 'triple', 'five', 'ten'])
 export type DrawType = Static<typeof DrawType>
-
-export const ConfigPrize = Type.Object({
-  id: Id,
-  name: Type.String(),
-  type: PrizeType,
-  value: Type.Number(),
-  angle: Type.Integer({ minimum: 0, maximum: 315, multipleOf: 45 }),
-  color: Type.String(),
-  probability: Rate,
-  effective_probability: Type.Number({
-    minimum: 0,
-    maximum: 1,
-    description: 'the odds with the guaranteed prize counted in'
-  }),
-  isActivity: Type.Boolean(),
-  costPoints: Points,
-  prize_id: Id,
-  prize_name: Type.String()
-})
-export type ConfigPrize = Static<typeof ConfigPrize>
 
 export const PityStatus = Type.Object({
   current_count: Count,
@@ -86,15 +63,6 @@ export const DrawBody = Type.Object(
   { examples: [{ draw_type: 'ten', count: 10, costPoints: 100 }] }
 )
 export type DrawBody = Static<typeof DrawBody>
-
-const DrawnPrize = Type.Object({
-  id: Id,
-  name: Type.String(),
-  type: PrizeType,
-  value: Type.Number(),
-  angle: Type.Integer(),
-  color: Type.String()
-})
 
 export const DrawResult = Type.Object({
   sequence: Type.Integer({ minimum: 1, maximum: 10 }),
@@ -152,11 +120,7 @@ export const LotteryRecord = Type.Object({
 })
 export type LotteryRecord = Static<typeof LotteryRecord>
 
-export const Records = Type.Object({
-  records: Type.Array(LotteryRecord),
-  pagination: Pagination,
-  next_cursor: NextCursor
-})
+export const Records = Page({ records: Type.Array(LotteryRecord) })
 
 const TypeStats = Type.Object({ count: Count, cost: Points })
 
@@ -168,7 +132,7 @@ export const Statistics = Type.Object({
   net_points: Type.Integer(),
   win_rate: Rate,
   draw_type_stats: Type.Object({ single: TypeStats, triple: TypeStats, five: TypeStats, ten: TypeStats }),
-  prize_distribution: Type.Object({ points: Count, coupon: Count, physical: Count, empty: Count }),
+  prize_distribution: Type.Object(forEachKind(() => Count)),
   last_draw_time: Nullable(DateTime),
   current_pity_count: Count,
   remaining_to_pity: Count

@@ -1,25 +1,11 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Count, Day, Id, Nullable, Points, Rate } from '../../shared/schemas.js'
-import { PLAIN_TEXT } from '../../shared/text.js'
-import { COLOR, MOST, STEP_DEGREES, WHEEL_SIZE } from './rules.js'
-import { PrizeType } from './schemas.js'
+import { MOST, SettingsPrize } from './prize.js'
+import { WHEEL_SIZE } from './rules.js'
 
 const Yuan = Type.Number({ minimum: 0 })
 const Share = (description: string) => Type.Number({ minimum: 0, maximum: 1, description })
 const Tally = (description: string) => Type.Integer({ minimum: 0, description })
-
-export const SettingsPrize = Type.Object({
-  prize_id: Id,
-  prize_name: Type.String({ minLength: 1, maxLength: MOST.nameLength, pattern: PLAIN_TEXT }),
-  prize_type: PrizeType,
-  prize_value: Type.Number({ minimum: 0, maximum: MOST.value, description: 'at most two decimals; points are whole' }),
-  value_yuan: Type.Number({ minimum: 0, maximum: MOST.valueYuan, description: 'what it costs the house' }),
-  angle: Type.Integer({ minimum: 0, maximum: 360 - STEP_DEGREES, multipleOf: STEP_DEGREES }),
-  color: Type.String({ pattern: COLOR }),
-  probability: Type.Number({ exclusiveMinimum: 0, maximum: 1, description: 'at most four decimals' }),
-  is_activity: Type.Boolean()
-})
-export type SettingsPrize = Static<typeof SettingsPrize>
 
 /** Wheel and rules as merchants see them, and as a version keeps them. */
 export const Snapshot = Type.Object({

@@ -1,10 +1,11 @@
-import type { Outbox } from '../../engine/bus.js'
-import { insertInto } from '../../engine/sql.js'
+import { SystemNotice } from '../../engine/push.js'
 import { type Db, type Tx, writeAll } from '../../engine/tx.js'
+import type { PrivilegedWork } from '../../engine/unit-of-work.js'
 import { refuse } from '../../shared/refusal.js'
-import { type Actor, recordAct } from '../audit/audit.js'
+import { recordAct } from '../audit/audit.js'
 import { previewOf } from './odds.js'
-import { type Fault, faultsIn, type Rules } from './rules.js'
+import { prizeWrites } from './prize.js'
+import { faultsIn, type RuleFault, type Rules } from './rules.js'
 import type { ChangedSettings, LotterySettings, SettingsBody, Snapshot } from './settings-schemas.js'
 import {
   fromSnapshot,
@@ -39,7 +40,7 @@ export async function readSettings(db: Db): Promise<LotterySettings> {
  */
 export async function previewSettings(db: Db, body: SettingsBody): Promise<ChangedSettings> {
   const plan = planFor(await inForce(db, await versionInTables(db)), body)
-  return answerTo(plan, plan.from.version)
+  return toChangedSettings(plan, plan.from.version)
 }
 
 /**
@@ -49,34 +50,30 @@ export async function previewSettings(db: Db, body: SettingsBody): Promise<Chang
  * @throws Refusal VALIDATION_FAILED; STATE_CONFLICT when the body's version is no longer the current;
  *   LOTTERY_NOT_READY when there is no version to change, or it was altered
  */
-export async function changeSettings(
-  tx: Tx,
-  outbox: Outbox,
-  actor: Actor,
-  body: SettingsBody,
-  now: Date
-): Promise<ChangedSettings> {
+export async function changeSettings(uow: PrivilegedWork, body: SettingsBody): Promise<ChangedSettings> {
+  const { tx, outbox } = uow
   const plan = planFor(await lockInForce(tx), body)
   const { from, to } = plan
   const isNew = snapshotOf(from.rules) !== snapshotOf(to)
   const tables = await rulesInTables(tx)
-  if (!isNew && tables !== undefined && snapshotOf(tables) === snapshotOf(to)) return answerTo(plan, from.version)
+  if (!isNew && tables !== undefined && snapshotOf(tables) === snapshotOf(to))
+    return toChangedSettings(plan, from.version)
 
   const version = isNew ? ((await lastVersion(tx)) ?? 0) + 1 : from.version
-  if (isNew) await recordVersion(tx, version, snapshotOf(to), now, actor.userId)
+  if (isNew) await recordVersion(tx, version, snapshotOf(to), uow.now, uow.actor.userId)
   await writeTables(tx, version, to)
   const before = { version: from.version, ...toSnapshot(from.rules) }
   const after = { version, ...toSnapshot(to) }
   const act = { action: 'lottery_config.update', targetType: 'lottery_config', targetId: version } as const
-  await recordAct(tx, actor, { ...act, before, after }, now)
+  await recordAct(uow, { ...act, before, after })
   if (isNew) {
-    outbox.push('everyone', 'system_notice', {
+    outbox.push('everyone', SystemNotice, {
       title: '转盘更新',
       content: '抽奖转盘或规则已更新，请刷新后查看',
       type: 'lottery_config'
     })
   }
-  return answerTo(plan, version)
+  return toChangedSettings(plan, version)
 }
 
 /** The version that draws; where the row that names it is gone, the last there was. */
@@ -121,14 +118,14 @@ function planFor(from: RulesVersion, body: SettingsBody): Plan {
 }
 
 /** A prize keeps its number for good: what was won by that number stays what it was. */
-function strangers(from: Rules, to: Rules): Fault[] {
+function strangers(from: Rules, to: Rules): RuleFault[] {
   const known = new Set(from.prizes.map(({ id }) => id))
   return to.prizes.flatMap(({ id }, index) =>
     known.has(id) ? [] : [{ field: `prizes.${index}.prize_id`, message: `${id} is no prize of this wheel` }]
   )
 }
 
-function answerTo({ from, to }: Plan, version: number): ChangedSettings {
+function toChangedSettings({ from, to }: Plan, version: number): ChangedSettings {
   return {
     version,
     ...toSnapshot(to),
@@ -154,43 +151,12 @@ function differing(before: object, after: object): string[] {
   return Object.entries(after).flatMap(([field, value]) => (earlier.get(field) === value ? [] : [field]))
 }
 
-const writePrizes = insertInto(
-  'lottery_settings',
-  [
-    'prize_id INT',
-    'prize_name VARCHAR(50)',
-    'prize_type VARCHAR(10)',
-    'prize_value DECIMAL(10, 2)',
-    'value_yuan DECIMAL(10, 2)',
-    'angle SMALLINT',
-    'color VARCHAR(7)',
-    'probability DECIMAL(5, 4)',
-    'is_activity INT',
-    'is_active INT'
-  ],
-  `ON DUPLICATE KEY UPDATE prize_name = VALUES(prize_name), prize_type = VALUES(prize_type),
-    prize_value = VALUES(prize_value), value_yuan = VALUES(value_yuan), angle = VALUES(angle), color = VALUES(color),
-    probability = VALUES(probability), is_activity = VALUES(is_activity), is_active = VALUES(is_active)`
-)
-
 /** Makes the tables say what the rules say. Prizes that are not among them are kept, and off the wheel. */
 async function writeTables(tx: Tx, version: number, rules: Rules): Promise<void> {
-  const { prizes, ...config } = toSnapshot(rules)
-  const ids = prizes.map(({ prize_id: id }) => id)
-  const rows = prizes.map((prize) => [
-    prize.prize_id,
-    prize.prize_name,
-    prize.prize_type,
-    String(prize.prize_value),
-    String(prize.value_yuan),
-    prize.angle,
-    prize.color,
-    String(prize.probability),
-    Number(prize.is_activity),
-    1
-  ])
+  const config = toSnapshot(rules)
+  const ids = rules.prizes.map(({ id }) => id)
   await tx.lotterySetting.updateMany({ where: { prizeId: { notIn: ids } }, data: { isActive: false } })
-  await writeAll(tx, writePrizes(rows))
+  await writeAll(tx, prizeWrites(rules.prizes))
   const row = {
     version,
     isActive: config.is_active,

@@ -1,5 +1,6 @@
-import type { Db, Tx } from '../../engine/tx.js'
-import { type Prize, type Rules, TOTAL_WEIGHT } from './rules.js'
+import { type Db, type Tx, writeAll } from '../../engine/tx.js'
+import { type Prize, prizeWrites } from './prize.js'
+import type { Rules } from './rules.js'
 import { recordVersion, snapshotOf } from './versions.js'
 
 const prize = (
@@ -58,19 +59,7 @@ export async function hasWheel(db: Db): Promise<boolean> {
 export async function installWheel(tx: Tx, dailyLimit: number, now: Date): Promise<void> {
   const rules = standardRules(dailyLimit)
   await recordVersion(tx, 1, snapshotOf(rules), now)
-  await tx.lotterySetting.createMany({
-    data: rules.prizes.map(({ id, name, type, value, valueYuan, angle, color, weight, isActivity }) => ({
-      prizeId: id,
-      prizeName: name,
-      prizeType: type,
-      prizeValue: value,
-      valueYuan,
-      angle,
-      color,
-      probability: weight / TOTAL_WEIGHT,
-      isActivity
-    }))
-  })
+  await writeAll(tx, prizeWrites(rules.prizes))
   await tx.lotteryConfig.create({
     data: {
       version: 1,

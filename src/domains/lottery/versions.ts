@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Db, RawDb, Tx } from '../../engine/tx.js'
+import type { UnitOfWork } from '../../engine/unit-of-work.js'
 import type { LotteryRuleVersion } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
-import { faultsOf, type Prize, type Rules, TOTAL_WEIGHT } from './rules.js'
+import { fromPrizeRow, fromSettingsPrize, toSettingsPrize } from './prize.js'
+import { faultsOf, type Rules } from './rules.js'
 import type { Snapshot } from './settings-schemas.js'
 
 /** Rules under their number. */
@@ -19,19 +21,7 @@ export function toSnapshot(rules: Rules): Snapshot {
     daily_limit: rules.dailyLimit,
     pity_limit: rules.pityLimit,
     pity_prize_id: rules.pityPrizeId,
-    prizes: [...rules.prizes]
-      .sort((a, b) => a.id - b.id)
-      .map((prize) => ({
-        prize_id: prize.id,
-        prize_name: prize.name,
-        prize_type: prize.type,
-        prize_value: prize.value,
-        value_yuan: prize.valueYuan,
-        angle: prize.angle,
-        color: prize.color,
-        probability: prize.weight / TOTAL_WEIGHT,
-        is_activity: prize.isActivity
-      }))
+    prizes: [...rules.prizes].sort((a, b) => a.id - b.id).map(toSettingsPrize)
   }
 }
 
@@ -43,17 +33,7 @@ export function fromSnapshot(whole: Snapshot): Rules {
     dailyLimit: whole.daily_limit,
     pityLimit: whole.pity_limit,
     pityPrizeId: whole.pity_prize_id,
-    prizes: whole.prizes.map((prize) => ({
-      id: prize.prize_id,
-      name: prize.prize_name,
-      type: prize.prize_type,
-      value: prize.prize_value,
-      valueYuan: prize.value_yuan,
-      angle: prize.angle,
-      color: prize.color,
-      weight: weightOf(prize.probability),
-      isActivity: prize.is_activity
-    }))
+    prizes: whole.prizes.map(fromSettingsPrize)
   }
 }
 
@@ -64,12 +44,6 @@ export function snapshotOf(rules: Rules): string {
 
 export function rulesFrom(snapshot: string): Rules {
   return fromSnapshot(JSON.parse(snapshot) as Snapshot)
-}
-
-/** Odds with four decimals as a whole number out of 10,000; with more decimals NaN, which is a fault. */
-export function weightOf(probability: number): number {
-  const weight = Math.round(probability * TOTAL_WEIGHT)
-  return weight / TOTAL_WEIGHT === probability ? weight : Number.NaN
 }
 
 /**
@@ -135,7 +109,7 @@ export class RuleBook {
    * them. Tables at fault make none, and close the wheel until they are mended and this is called again.
    * @returns the number of the version made now
    */
-  async synchronise(tx: Tx, now: Date): Promise<number | undefined> {
+  async synchronise({ tx, now }: UnitOfWork): Promise<number | undefined> {
     const current = await lockVersion(tx)
     const rules = await rulesInTables(tx)
     this.#faults = rules === undefined ? ['the table lottery_config is empty'] : faultsOf(rules)
@@ -177,17 +151,7 @@ export async function rulesInTables(db: Db): Promise<Rules | undefined> {
   const config = await db.lotteryConfig.findUnique({ where: { id: 1 } })
   if (config === null) return undefined
   const settings = await db.lotterySetting.findMany({ where: { isActive: true }, orderBy: { prizeId: 'asc' } })
-  const prizes: Prize[] = settings.map((row) => ({
-    id: row.prizeId,
-    name: row.prizeName,
-    type: row.prizeType,
-    value: row.prizeValue.toNumber(),
-    valueYuan: row.valueYuan.toNumber(),
-    angle: row.angle,
-    color: row.color,
-    weight: weightOf(row.probability.toNumber()),
-    isActivity: row.isActivity
-  }))
+  const prizes = settings.map(fromPrizeRow)
   const { isActive, costPoints, dailyLimit, pityLimit, pityPrizeId } = config
   return { isActive, costPoints, dailyLimit, pityLimit, pityPrizeId, prizes }
 }

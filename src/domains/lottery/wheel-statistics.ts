@@ -3,12 +3,13 @@ import { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { dayRange, rate } from '../../shared/time.js'
 import { goodnessOfFit, LEAST_EXPECTED } from './goodness.js'
-import { exactShares, type Prize, type Rules, TOTAL_WEIGHT } from './rules.js'
+import { type Prize, TOTAL_WEIGHT } from './prize.js'
+import { exactShares, type Rules } from './rules.js'
 import type { LotteryStats, StatsQuery } from './settings-schemas.js'
 import { readVersions } from './versions.js'
 
 /** Results that are alike, counted. */
-export interface Group {
+interface Group {
   readonly version: number
   readonly prizeId: number
   /** Whether the guarantee decided them. */

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { LoggedEvent } from '../../engine/push-log.js'
+import type { LoggedPush } from '../../engine/push-log.js'
 
 /** What a feed needs of its connection. */
-export interface FeedEnds {
+interface FeedEnds {
   /** The next events of the connection's user after a position. */
-  read(position: number, limit: number): Promise<LoggedEvent[]>
+  read(position: number, limit: number): Promise<LoggedPush[]>
   /** Sends one; resolves once it has left this process, so that a slow reader is not sent a day at once. */
-  send(event: LoggedEvent & { readonly data: string }): Promise<void>
+  send(event: LoggedPush & { readonly data: string }): Promise<void>
   isOpen(): boolean
   onError(err: unknown): void
 }
@@ -15,14 +15,14 @@ const PAGE = 50
 const RETRY_MS = 1000
 
 /**
- * Sends a connection the events of its user from the log, in order, each once. What was missed and what happens now go
- * the same way: a bell says only that there may be more, and the feed reads on from where it is. So it does not matter
- * how often the bell rings, in what order, or on which instance an event was made; a bell that is missed delays.
+ * Sends a connection the pushes of its user from the log, in order, each once. What was missed and what happens now go
+ * the same way: it is woken when there may be more, and reads on from where it is. So it does not matter how often it
+ * is woken, in what order, or on which instance a push was made; one that is missed delays.
  */
 export class Feed {
   #position: number
   #isRunning = false
-  #isRung = false
+  #isWoken = false
 
   constructor(
     position: number,
@@ -37,20 +37,20 @@ export class Feed {
   }
 
   /** To be called once there may be more; never waits, never throws. */
-  ring(): void {
-    this.#isRung = true
+  wake(): void {
+    this.#isWoken = true
     if (!this.#isRunning) void this.#run()
   }
 
   async #run(): Promise<void> {
     this.#isRunning = true
-    while (this.#isRung && this.ends.isOpen()) {
-      this.#isRung = false
+    while (this.#isWoken && this.ends.isOpen()) {
+      this.#isWoken = false
       try {
         await this.#sendAll()
       } catch (err) {
         this.ends.onError(err)
-        this.#isRung = true
+        this.#isWoken = true
         await pause(RETRY_MS, undefined, { ref: false })
       }
     }

@@ -2,14 +2,17 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
 import type { BusEvent } from '../../engine/bus.js'
-import type { LoggedEvent, Start } from '../../engine/push-log.js'
+import type { PushKind } from '../../engine/push.js'
+import type { LoggedPush, ResumePoint } from '../../engine/push-log.js'
 import { Feed } from './feed.js'
 import { FrameIds, frameBody } from './frames.js'
 import { CLOSE, type CloseReason, type HubLimits } from './limits.js'
 import { nextSubscription, parseMessage, type Subscription } from './messages.js'
 
+type BroadcastPush = Extract<BusEvent, { kind: 'push' }>
+
 /** Who holds a socket, and until when. */
-export interface Member {
+interface Member {
   readonly userId: number
   readonly sid: string
   readonly isMerchant: boolean
@@ -17,14 +20,14 @@ export interface Member {
   readonly expiresAt: number
 }
 
-/** Who keeps count of a user's sockets beyond this process; see {@link SocketRoll}. */
-export interface Roll {
-  enter(place: Place): void
-  leave(place: Place): void
+/** Who keeps count of a user's sockets beyond this process; see socket-registry.ts. */
+export interface SocketRegistry {
+  enter(entry: SocketEntry): void
+  leave(entry: SocketEntry): void
 }
 
 /** A socket as other instances know it. */
-export interface Place {
+export interface SocketEntry {
   readonly id: string
   readonly userId: number
   readonly expiresAt: number
@@ -32,7 +35,7 @@ export interface Place {
   readonly openedAt: number
 }
 
-interface Connection extends Member, Place {
+interface Connection extends Member, SocketEntry {
   isMerchant: boolean
   readonly socket: WebSocket
   readonly ids: FrameIds
@@ -48,7 +51,7 @@ interface Connection extends Member, Place {
 const CLOSE_GRACE_MS = 5000
 /** How long a broadcast may keep the event loop at a stretch. */
 const SLICE_MS = 8
-const STEPS_A_LOOK = 16
+const STEPS_PER_CHECK = 16
 /** The longest that setTimeout can wait: beyond it, it fires at once. */
 const MAX_TIMER_MS = 2_147_483_647
 
@@ -68,8 +71,10 @@ export class Hub {
     readonly limits: HubLimits,
     private readonly log: FastifyBaseLogger,
     /** The next events of a user, from the log. */
-    private readonly read: (userId: number, position: number, limit: number) => Promise<LoggedEvent[]>,
-    private readonly roll?: Roll
+    private readonly read: (userId: number, position: number, limit: number) => Promise<LoggedPush[]>,
+    private readonly registry: SocketRegistry | undefined,
+    /** Every push there is, by its name. */
+    private readonly pushes: ReadonlyMap<string, PushKind>
   ) {
     this.#heart = setInterval(() => this.#beat(), Math.max(10, limits.pingEveryMs / 6))
     this.#heart.unref()
@@ -79,7 +84,7 @@ export class Hub {
     return this.#connections.size
   }
 
-  get places(): Iterable<Place> {
+  get entries(): Iterable<SocketEntry> {
     return this.#connections
   }
 
@@ -99,10 +104,10 @@ export class Hub {
 
   /**
    * Takes a socket in; a user's oldest goes when they have too many. Attaches all listeners before it returns. After
-   * the greeting it is sent what its user was told since `start`, and goes live without a gap.
+   * the greeting it is sent what was pushed to its user since `start`, and goes live without a gap.
    * @param since the id of the last frame that the client has, should it have said so
    */
-  admit(socket: WebSocket, member: Member, start: Start, since?: number): void {
+  admit(socket: WebSocket, member: Member, start: ResumePoint, since?: number): void {
     const now = Date.now()
     const connection: Connection = {
       ...member,
@@ -132,9 +137,9 @@ export class Hub {
     own.add(connection)
     this.#byUser.set(member.userId, own)
     this.#connections.add(connection)
-    this.roll?.enter(connection)
+    this.registry?.enter(connection)
 
-    socket.on('message', (data, isBinary) => this.#hear(connection, isBinary ? '' : data.toString()))
+    socket.on('message', (data, isBinary) => this.#receive(connection, isBinary ? '' : data.toString()))
     socket.on('pong', () => {
       connection.lastSeenAt = Date.now()
     })
@@ -142,7 +147,7 @@ export class Hub {
     socket.on('error', (err) => this.log.debug({ err }, 'socket error'))
     const resumed = start.resumed === undefined ? {} : { resumed: start.resumed }
     this.#send(connection, 'connected', { message: '连接成功', server_time: new Date().toISOString(), ...resumed })
-    connection.feed.ring()
+    connection.feed.wake()
   }
 
   /** Sends a push to whom it is for, and closes the sockets of a session that ended. */
@@ -152,16 +157,16 @@ export class Hub {
       for (const connection of this.#connections)
         if (event.ids.includes(connection.id)) this.#drop(connection, 'replaced')
     }
-    if (event.kind === 'logged') for (const userId of event.userIds) this.#ring(userId)
+    if (event.kind === 'logged') for (const userId of event.userIds) this.#wake(userId)
     if (event.kind !== 'push') return
     this.#broadcasts.push(this.#broadcast(event))
     if (this.#broadcasts.length === 1) this.#sendBroadcasts()
   }
 
   /** Sends a push to one connection after another; each step is one of them. Serialised once. */
-  *#broadcast(event: Extract<BusEvent, { kind: 'push' }>): Generator<void> {
+  *#broadcast(event: BroadcastPush): Generator<void> {
     const body = frameBody(event.type, JSON.stringify(event.data), new Date())
-    const connections = [...this.#connections].filter((connection) => isFor(connection, event))
+    const connections = [...this.#connections].filter((connection) => this.#isFor(connection, event))
     for (const connection of connections) {
       // Whoever left meanwhile is not written to: their socket is not open.
       this.#write(connection, body, connection.ids.other())
@@ -175,7 +180,7 @@ export class Hub {
     for (let steps = 1; this.#broadcasts.length > 0; steps += 1) {
       if (this.#broadcasts[0]?.next().done === true) this.#broadcasts.shift()
       // The clock is asked now and then: it costs as much as some of the steps.
-      if (steps % STEPS_A_LOOK === 0 && performance.now() > end) {
+      if (steps % STEPS_PER_CHECK === 0 && performance.now() > end) {
         setImmediate(() => this.#sendBroadcasts())
         return
       }
@@ -192,10 +197,10 @@ export class Hub {
     return [...this.#byUser.keys()]
   }
 
-  /** Rings where a user has later events than were sent: the bell for them was missed. */
+  /** Wakes the feeds of users who have later pushes than were sent: what should have woken them was missed. */
   catchUp(newest: ReadonlyMap<number, number>): void {
     for (const [userId, id] of newest) {
-      for (const { feed } of this.#byUser.get(userId) ?? []) if (feed.position < id) feed.ring()
+      for (const { feed } of this.#byUser.get(userId) ?? []) if (feed.position < id) feed.wake()
     }
   }
 
@@ -213,11 +218,11 @@ export class Hub {
     for (const connection of this.#connections) this.#drop(connection, 'shutdown')
   }
 
-  #ring(userId: number): void {
-    for (const { feed } of this.#byUser.get(userId) ?? []) feed.ring()
+  #wake(userId: number): void {
+    for (const { feed } of this.#byUser.get(userId) ?? []) feed.wake()
   }
 
-  #hear(connection: Connection, text: string): void {
+  #receive(connection: Connection, text: string): void {
     if (!this.#connections.has(connection)) return
     connection.lastSeenAt = Date.now()
     const message = parseMessage(text)
@@ -243,7 +248,7 @@ export class Hub {
     this.#write(connection, frameBody(type, JSON.stringify(data), new Date()), connection.ids.other())
   }
 
-  #sendOwn(connection: Connection, { id, type, data, at }: LoggedEvent & { readonly data: string }): Promise<void> {
+  #sendOwn(connection: Connection, { id, type, data, at }: LoggedPush & { readonly data: string }): Promise<void> {
     return new Promise((resolve) =>
       this.#write(connection, frameBody(type, data, at), connection.ids.own(id), () => resolve())
     )
@@ -292,19 +297,16 @@ export class Hub {
   #forget(connection: Connection): void {
     clearTimeout(connection.expiry)
     if (!this.#connections.delete(connection)) return
-    this.roll?.leave(connection)
+    this.registry?.leave(connection)
     const own = this.#byUser.get(connection.userId)
     own?.delete(connection)
     if (own?.size === 0) this.#byUser.delete(connection.userId)
   }
-}
 
-/** Whether a push is for a connection: its audience, and the products it wants to hear of. */
-function isFor(connection: Connection, event: Extract<BusEvent, { kind: 'push' }>): boolean {
-  if (event.audience === 'merchants' && !connection.isMerchant) return false
-  return event.type !== 'stock_update' || wants(connection, event.data.product_id)
-}
-
-function wants({ subscription }: Connection, productId: number): boolean {
-  return subscription === 'all' || subscription.has(productId)
+  /** Whether a push is for a connection: its audience, and the products it subscribed to. */
+  #isFor({ isMerchant, subscription }: Connection, { audience, type, data }: BroadcastPush): boolean {
+    if (audience === 'merchants' && !isMerchant) return false
+    const productId = this.pushes.get(type)?.productId?.(data)
+    return productId === undefined || subscription === 'all' || subscription.has(productId)
+  }
 }

@@ -3,6 +3,8 @@ export interface HubLimits {
   readonly maxPerUser: number
   readonly pingEveryMs: number
   readonly silenceMs: number
+  /** A longer frame closes its socket. */
+  readonly maxFrameBytes: number
   readonly maxUnsentBytes: number
   readonly maxBadFrames: number
   /** How often the sessions of open sockets are looked up again; it bounds how long a ban takes (30 s). */
@@ -13,6 +15,7 @@ export interface HubLimits {
 export const DEFAULT_LIMITS: Omit<HubLimits, 'maxConnections' | 'maxPerUser'> = {
   pingEveryMs: 30_000,
   silenceMs: 60_000,
+  maxFrameBytes: 4 * 1024,
   maxUnsentBytes: 1024 * 1024,
   maxBadFrames: 10,
   recheckEveryMs: 15_000

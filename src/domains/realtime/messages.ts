@@ -7,9 +7,6 @@ const Products = Type.Object({
   product_ids: Type.Union([Type.Array(Id, { maxItems: 200 }), Type.Literal('all')])
 })
 
-/** A longer frame closes its socket. */
-export const MAX_FRAME_BYTES = 4 * 1024
-
 /** What a client may send (contract section 10). */
 export const ClientMessage = Type.Union([
   Type.Object({ type: Type.Literal('ping'), data: Type.Optional(Type.Unknown()) }),

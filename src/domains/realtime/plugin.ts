@@ -3,17 +3,17 @@ import websocket from '@fastify/websocket'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { eventsAfter, newestIds, type Start, startOf } from '../../engine/push-log.js'
-import { bearerToken, type SignedIn } from '../../identity/plugin.js'
+import type { PushKind } from '../../engine/push.js'
+import { newestPushIds, pushesAfter, type ResumePoint, resumePointOf } from '../../engine/push-log.js'
+import type { Principal } from '../../identity/principal.js'
+import { bearerToken } from '../../shared/bearer.js'
 import { refuse } from '../../shared/refusal.js'
 import { failures } from '../../shared/schemas.js'
-import { pushes } from './events.js'
 import { eventOf } from './frames.js'
 import { Hub } from './hub.js'
 import { DEFAULT_LIMITS, type HubLimits } from './limits.js'
-import { MAX_FRAME_BYTES } from './messages.js'
 import { PolicySocket } from './policy-socket.js'
-import { SocketRoll } from './socket-registry.js'
+import { SharedSocketRegistry } from './socket-registry.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -21,7 +21,9 @@ declare module 'fastify' {
   }
 }
 
-export interface RealtimeOptions {
+interface RealtimeOptions {
+  /** Every push there is. */
+  readonly pushes: readonly PushKind[]
   /** For tests, which cannot wait a minute for a silence. */
   readonly limits?: Partial<HubLimits>
 }
@@ -29,22 +31,24 @@ export interface RealtimeOptions {
 const RETRY_AFTER_SECONDS = 5
 
 interface Handshake {
-  readonly who: SignedIn
+  readonly who: Principal
   readonly release: () => void
-  readonly start: Start
+  readonly start: ResumePoint
   readonly since: number | undefined
 }
 
-const description = `A WebSocket. Frames are \`{type, data, timestamp, id}\`; ids rise on each connection.
+const describe = (
+  pushes: readonly PushKind[]
+) => `A WebSocket. Frames are \`{type, data, timestamp, id}\`; ids rise on each connection.
 
-After a lost connection, \`/ws?token=…&since=ID\` with the \`id\` of the last frame, whichever it was, sends what its user
-was told meanwhile (\`lottery_result\`, \`points_update\`, \`review_result\`, \`system_notice\` to them alone), in order and
-each once, and then goes live. Such an event has the same id on every connection. It is kept for 24 hours; \`since=0\`
-asks for all of them. \`connected\` then has \`resumed\`: false when some may be gone, and the client should fetch its
-state anew. \`stock_update\` and \`new_review\` are not sent again.
+After a lost connection, \`/ws?token=…&since=ID\` with the \`id\` of the last frame, whichever it was, sends
+what its user was pushed meanwhile (\`lottery_result\`, \`points_update\`, \`review_result\`, \`system_notice\` to
+them alone), in order and each once, and then goes live. Such an event has the same id on every connection. It is kept
+for 24 hours; \`since=0\` asks for all of them. \`connected\` then has \`resumed\`: false when some may be gone, and the
+client should fetch its state anew. \`stock_update\` and \`new_review\` are not sent again.
 
-From the server: \`connected\`, \`pong\`, \`subscribed\`, \`error\`, and the pushes ${Object.keys(pushes)
-  .map((name) => `\`${name}\``)
+From the server: \`connected\`, \`pong\`, \`subscribed\`, \`error\`, and the pushes ${pushes
+  .map(({ name }) => `\`${name}\``)
   .join(', ')}.
 
 To it: \`ping\`; \`subscribe\` and \`unsubscribe\` \`{target: 'products', product_ids: [1, 2] | 'all'}\`.
@@ -52,22 +56,23 @@ To it: \`ping\`; \`subscribe\` and \`unsubscribe\` \`{target: 'products', produc
 It closes with 1001 (shutdown), 1008 (bad frames), 1013 (too slow), 4001 (token expired or revoked), 4003 (account
 disabled), 4008 (silent for a minute), 4009 (replaced by a newer socket).`
 
-const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limits }) => {
+const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { pushes, limits }) => {
   const allLimits = {
     ...DEFAULT_LIMITS,
     maxConnections: app.config.WS_MAX_CONNECTIONS,
     maxPerUser: app.config.WS_MAX_PER_USER,
     ...limits
   }
-  const roll = app.redis && new SocketRoll(app.redis, app.bus, allLimits.maxPerUser)
+  const registry = app.redis && new SharedSocketRegistry(app.redis, app.bus, allLimits.maxPerUser)
   const read = (userId: number, position: number, limit: number) =>
-    eventsAfter(app.db, app.vault, { userId, position, limit, now: app.clock() })
-  const hub = new Hub(allLimits, app.log, read, roll)
+    pushesAfter(app.db, app.cipher, { userId, position, limit, now: app.clock() })
+  const hub = new Hub(allLimits, app.log, read, registry, new Map(pushes.map((push) => [push.name, push])))
   app.decorate('hub', hub)
+  app.meters.gauge('websocket_connections', 'Open sockets', () => hub.size)
   app.bus.subscribe((event) => hub.deliver(event))
 
   await app.register(websocket, {
-    options: { maxPayload: MAX_FRAME_BYTES, perMessageDeflate: false, WebSocket: PolicySocket },
+    options: { maxPayload: allLimits.maxFrameBytes, perMessageDeflate: false, WebSocket: PolicySocket },
     preClose: (done) => {
       hub.shutdown()
       app.websocketServer.close()
@@ -87,17 +92,13 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
   async function recheckSessions(): Promise<void> {
     const sids = hub.sessions()
     if (sids.length === 0) return
-    hub.catchUp(await newestIds(app.db, hub.users()))
-    const rows = await app.db.session.findMany({
-      where: { sid: { in: sids } },
-      select: { sid: true, revokedAt: true, user: { select: { status: true, isMerchant: true, deletedAt: true } } }
-    })
-    const found = new Map(rows.map((row) => [row.sid, row]))
+    hub.catchUp(await newestPushIds(app.db, hub.users()))
+    const states = await app.identity.statesOf(sids)
     for (const sid of sids) {
-      const row = found.get(sid)
-      if (row === undefined || row.revokedAt !== null) hub.closeSession(sid, 'unauthorized')
-      else if (row.user.status !== 'active' || row.user.deletedAt !== null) hub.closeSession(sid, 'disabled')
-      else hub.setMerchant(sid, row.user.isMerchant)
+      const state = states.get(sid)
+      if (state === undefined || !state.isValid) hub.closeSession(sid, 'unauthorized')
+      else if (state.isDisabled) hub.closeSession(sid, 'disabled')
+      else hub.setMerchant(sid, state.isMerchant)
     }
   }
   app.bus.subscribe((event) => {
@@ -105,7 +106,7 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
   })
   // What others told while Redis was away was missed.
   app.redis?.onReturn(() => {
-    roll?.reenter(hub.places)
+    registry?.reenter(hub.entries)
     recheckNow()
   })
 
@@ -117,7 +118,7 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
     schema: {
       tags: ['realtime'],
       summary: 'Live pushes (WebSocket)',
-      description,
+      description: describe(pushes),
       querystring: Type.Object({
         token: Type.Optional(
           Type.String({ maxLength: 4096, description: 'access token; an Authorization header serves too' })
@@ -138,7 +139,7 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
       // Before the upgrade too: a client that is let in hears of whatever happens from then on.
       const { since } = request.query
       const event = since === undefined ? undefined : eventOf(since)
-      const start = await startOf(app.db, who.userId, event, app.clock()).catch((err: unknown) => {
+      const start = await resumePointOf(app.db, who.userId, event, app.clock()).catch((err: unknown) => {
         release()
         throw err
       })
@@ -158,4 +159,4 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { limit
   })
 }
 
-export default fp(realtime, { name: 'realtime', dependencies: ['bus', 'identity', 'redis', 'drain'] })
+export default fp(realtime, { name: 'realtime', dependencies: ['identity', 'redis', 'drain'] })

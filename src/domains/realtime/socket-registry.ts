@@ -1,6 +1,6 @@
 import type { RedisLink } from '../../adapters/redis/link.js'
 import type { EventBus } from '../../engine/bus.js'
-import type { Place, Roll } from './hub.js'
+import type { SocketEntry, SocketRegistry } from './hub.js'
 
 /**
  * Enters a socket in its user's list, in the order of opening, takes out those of processes that gave no sign of life
@@ -29,7 +29,7 @@ const ENTER = `
  * (contract section 10). While Redis is away each instance counts its own; when it is back, all are entered anew under
  * a new epoch, and what was too many meanwhile goes.
  */
-export class SocketRoll implements Roll {
+export class SharedSocketRegistry implements SocketRegistry {
   /** The epoch each was entered under: only what was entered is taken out. */
   readonly #entered = new Map<string, string>()
 
@@ -39,22 +39,22 @@ export class SocketRoll implements Roll {
     private readonly maxPerUser: number
   ) {}
 
-  enter(place: Place): void {
-    void this.#enter(place)
+  enter(entry: SocketEntry): void {
+    void this.#enter(entry)
   }
 
-  leave({ id, userId }: Place): void {
+  leave({ id, userId }: SocketEntry): void {
     const epoch = this.#entered.get(id)
     this.#entered.delete(id)
     if (epoch === this.link.epoch) void this.link.call((redis) => redis.zrem(this.#list(userId), `${epoch} ${id}`))
   }
 
   /** Enters every socket of this instance, oldest first, after a time without Redis. */
-  reenter(places: Iterable<Place>): void {
-    for (const place of [...places].sort((a, b) => a.openedAt - b.openedAt)) void this.#enter(place)
+  reenter(entries: Iterable<SocketEntry>): void {
+    for (const entry of [...entries].sort((a, b) => a.openedAt - b.openedAt)) void this.#enter(entry)
   }
 
-  async #enter({ id, userId, openedAt, expiresAt }: Place): Promise<void> {
+  async #enter({ id, userId, openedAt, expiresAt }: SocketEntry): Promise<void> {
     const { epoch } = this.link
     this.#entered.set(id, epoch)
     const ttl = Math.max(1000, expiresAt - Date.now())

@@ -1,7 +1,7 @@
 import type { Tx } from '../../engine/tx.js'
 
 /** What a transaction adds to the summary of a business day. */
-export interface DayChange {
+interface DayChange {
   readonly uploads?: number
   readonly approved?: number
   readonly rejected?: number

@@ -1,7 +1,6 @@
 import type { Static } from '@sinclair/typebox'
 import { examples as photo } from './examples.js'
 import type {
-  Application,
   Batch,
   MerchantStatistics,
   PendingReviews,
@@ -11,20 +10,6 @@ import type {
 } from './merchant-schemas.js'
 
 const at = new Date('2026-11-22T12:00:00.000Z')
-
-const application: Application = {
-  application_id: 1,
-  status: 'pending',
-  business_name: '川味小馆',
-  contact_person: '王经理',
-  contact_phone: '139****0001',
-  business_license: null,
-  business_address: null,
-  reason: null,
-  applied_at: at,
-  decided_at: null,
-  reject_reason: null
-}
 
 const decided: ReviewedUpload = {
   ...photo.upload,
@@ -99,4 +84,4 @@ const statistics: MerchantStatistics = {
 }
 
 /** What the documentation shows of each answer. */
-export const examples = { application, pending, reviews, reviewed, batch, statistics }
+export const examples = { pending, reviews, reviewed, batch, statistics }

@@ -1,22 +1,18 @@
 import { createHash } from 'node:crypto'
-import type { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { once } from '../../engine/idempotency.js'
-import { KEY_HEADER, type KeyedRequest, keyedRequest, REPLAYED_HEADER } from '../../engine/idempotency-key.js'
-import { actorOf } from '../../identity/plugin.js'
-import { CSV_PAGE, csvHeaders, csvStream, pagesOf } from '../../shared/csv.js'
-import { originOf } from '../../shared/origin.js'
+import { sendCsv } from '../../http/export.js'
+import { actOnce, keyOf } from '../../http/keyed.js'
+import { actorOf } from '../../identity/principal.js'
+import { CSV_PAGE, csvStream, pagesOf } from '../../shared/csv.js'
+import { publicOrigin } from '../../shared/origin.js'
 import { Refusal } from '../../shared/refusal.js'
-import { AUTH_FAILURES, failures, ok, PageQuery, success } from '../../shared/schemas.js'
-import { businessDay } from '../../shared/time.js'
-import { apply, readApplication } from '../merchant/applications.js'
+import { failures, MERCHANT_FAILURES, ok, PageQuery, success } from '../../shared/schemas.js'
 import { examples } from './merchant-examples.js'
-import { decisionOf, listPending, listReviews, nextReviews, toReviewedUpload } from './merchant-queries.js'
+import { listPending, listReviews, nextReviews, toReviewedUpload } from './merchant-queries.js'
 import {
-  Application,
-  ApplyBody,
   ApproveBody,
   Batch,
   BatchBody,
@@ -30,11 +26,15 @@ import {
   Reviews,
   ReviewsQuery
 } from './merchant-schemas.js'
-import { type Decision, reviewUpload } from './review.js'
+import { watchQueue } from './queue-gauges.js'
+import { decisionOf, reviewReceipt } from './review.js'
 import { UploadParams } from './schemas.js'
 import { merchantStatistics } from './statistics.js'
 
 const TAGS = ['merchant']
+
+/** One decision is the same request by whichever route it comes. */
+const KEYED_AS = 'review'
 
 /** The columns of the export of reviews, in their order. */
 const CSV_COLUMNS = [
@@ -55,12 +55,11 @@ const CSV_COLUMNS = [
 
 const toCsvRow = ({ user, ...upload }: ReviewedUpload) => ({ ...user, ...upload })
 
-const merchant: FastifyPluginAsyncTypebox = async (app) => {
-  const { config, vault } = app
+const merchantReceipts: FastifyPluginAsyncTypebox = async (app) => {
+  const { config } = app
   const timeZone = config.BUSINESS_TZ
   const access = { access: 'merchant' } as const
   const reviewing = { access: 'merchant', invalid: 'REVIEW_PARAMS' } as const
-  const MERCHANT = [...AUTH_FAILURES, 'MERCHANT_REQUIRED'] as const
   const REVIEW = [
     'REVIEW_PARAMS',
     'ACTUAL_AMOUNT_REQUIRED',
@@ -70,53 +69,8 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
     'IDEMPOTENCY_CONFLICT'
   ] as const
 
-  // The answer of the schema is the JSON one; a stream goes out as it is.
-  const sendFile = (reply: FastifyReply, headers: Record<string, string>, file: Readable) =>
-    reply.headers(headers).send(file)
-  const urlsFor = (request: FastifyRequest) => (key: string) => app.storage.url(key, originOf(request, config))
-
-  app.post(
-    '/apply',
-    {
-      config: { invalid: 'APPLICATION_INCOMPLETE' },
-      schema: {
-        tags: TAGS,
-        summary: 'Apply to become a merchant; an admin decides',
-        body: ApplyBody,
-        response: {
-          200: ok(Application, examples.application),
-          ...failures(
-            'APPLICATION_INCOMPLETE',
-            'ALREADY_MERCHANT',
-            'APPLICATION_PENDING',
-            'IDEMPOTENCY_CONFLICT',
-            ...AUTH_FAILURES
-          )
-        }
-      }
-    },
-    async ({ user: { userId }, body, headers }, reply) => {
-      const request = keyedRequest(headers[KEY_HEADER], 'POST /api/merchant/apply', body)
-      const { answer, replayed } = await app.tx((tx) => {
-        const now = app.clock()
-        return once(tx, vault, { userId, request, now }, () => apply(tx, vault, userId, body, now))
-      })
-      if (replayed) reply.header(REPLAYED_HEADER, 'true')
-      return success(answer)
-    }
-  )
-
-  app.get(
-    '/application',
-    {
-      schema: {
-        tags: TAGS,
-        summary: 'The last application of one’s own, and its state',
-        response: { 200: ok(Application, examples.application), ...failures(...AUTH_FAILURES, 'APPLICATION_NOT_FOUND') }
-      }
-    },
-    async ({ user }) => success(await readApplication(app.db, vault, user.userId))
-  )
+  watchQueue(app)
+  const urlsFor = (request: FastifyRequest) => (key: string) => app.storage.url(key, publicOrigin(request, config))
 
   app.get(
     '/reviews/pending',
@@ -126,7 +80,7 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
         tags: TAGS,
         summary: 'Receipts that wait for a decision, oldest first',
         querystring: PageQuery,
-        response: { 200: ok(PendingReviews, examples.pending), ...failures('VALIDATION_FAILED', ...MERCHANT) }
+        response: { 200: ok(PendingReviews, examples.pending), ...failures('VALIDATION_FAILED', ...MERCHANT_FAILURES) }
       }
     },
     async (request) => success(await listPending(app.db, request.query, urlsFor(request), app.clock()))
@@ -143,7 +97,7 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'All receipts, newest first',
         description: '`from` and `to` are business days, and both belong to the range. With format=csv a file.',
         querystring: ReviewsQuery,
-        response: { 200: ok(Reviews, examples.reviews), ...failures('VALIDATION_FAILED', ...MERCHANT) }
+        response: { 200: ok(Reviews, examples.reviews), ...failures('VALIDATION_FAILED', ...MERCHANT_FAILURES) }
       }
     },
     async (request, reply) => {
@@ -156,26 +110,14 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
         for await (const rows of pagesOf(read)) yield rows.map((row) => toCsvRow(toReviewedUpload(row, urlOf, now)))
       }
       const file = await csvStream(CSV_COLUMNS, pages())
-      return sendFile(reply, csvHeaders('reviews', businessDay(now, timeZone)), file)
+      return sendCsv(request, reply, 'reviews', file)
     }
   )
 
-  /** One decision in a transaction of its own. */
-  async function decide(request: FastifyRequest, decision: Decision, keyed: KeyedRequest | undefined) {
-    const actor = actorOf(request)
-    return app.tx((tx, outbox) => {
-      const now = app.clock()
-      return once(tx, vault, { userId: actor.userId, request: keyed, now }, () =>
-        reviewUpload(tx, outbox, actor, decision, { now, timeZone })
-      )
-    })
-  }
-
   async function review(request: FastifyRequest, reply: FastifyReply, body: unknown) {
     const decision = decisionOf(body)
-    const keyed = keyedRequest(request.headers[KEY_HEADER], 'review', decision)
-    const { answer, replayed } = await decide(request, decision, keyed)
-    if (replayed) reply.header(REPLAYED_HEADER, 'true')
+    const keyed = keyOf(request, decision, KEYED_AS)
+    const { answer } = await actOnce(request, reply, { keyed }, (uow) => reviewReceipt(uow, decision, timeZone))
     return success(answer)
   }
 
@@ -187,7 +129,7 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
         tags: TAGS,
         summary: 'Approve or reject a receipt',
         body: ReviewBody,
-        response: { 200: ok(Reviewed, examples.reviewed), ...failures(...REVIEW, ...MERCHANT) }
+        response: { 200: ok(Reviewed, examples.reviewed), ...failures(...REVIEW, ...MERCHANT_FAILURES) }
       }
     },
     async (request, reply) => review(request, reply, request.body)
@@ -202,7 +144,7 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Approve a receipt',
         params: UploadParams,
         body: ApproveBody,
-        response: { 200: ok(Reviewed, examples.reviewed), ...failures(...REVIEW, ...MERCHANT) }
+        response: { 200: ok(Reviewed, examples.reviewed), ...failures(...REVIEW, ...MERCHANT_FAILURES) }
       }
     },
     async (request, reply) =>
@@ -218,7 +160,7 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Reject a receipt',
         params: UploadParams,
         body: RejectBody,
-        response: { 200: ok(Reviewed, examples.reviewed), ...failures(...REVIEW, ...MERCHANT) }
+        response: { 200: ok(Reviewed, examples.reviewed), ...failures(...REVIEW, ...MERCHANT_FAILURES) }
       }
     },
     async (request, reply) =>
@@ -236,7 +178,7 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
           'Each item is judged, written and answered alone. With an Idempotency-Key each item that was done is ' +
           'answered again as it was; one that failed is judged afresh.',
         body: BatchBody,
-        response: { 200: ok(Batch, examples.batch), ...failures('REVIEW_PARAMS', ...MERCHANT) }
+        response: { 200: ok(Batch, examples.batch), ...failures('REVIEW_PARAMS', ...MERCHANT_FAILURES) }
       }
     },
     async (request) => {
@@ -255,9 +197,12 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
     }
     try {
       const decision = decisionOf(item)
-      const whole = keyedRequest(request.headers[KEY_HEADER], 'review', decision)
+      const whole = keyOf(request, decision, KEYED_AS)
       const keyed = whole && { ...whole, key: itemKey(whole.key, index) }
-      const { answer } = await decide(request, decision, keyed)
+      const actor = actorOf(request)
+      const { answer } = await app.txAs(actor, (uow) =>
+        once(uow, { userId: actor.userId, request: keyed }, () => reviewReceipt(uow, decision, timeZone))
+      )
       return { ...named, success: true, points_awarded: answer.points_awarded }
     } catch (err) {
       if (!(err instanceof Refusal)) throw err
@@ -273,7 +218,7 @@ const merchant: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: TAGS,
         summary: 'Reviews in figures: all, today, this month, and day by day',
-        response: { 200: ok(MerchantStatistics, examples.statistics), ...failures(...MERCHANT) }
+        response: { 200: ok(MerchantStatistics, examples.statistics), ...failures(...MERCHANT_FAILURES) }
       }
     },
     async () => success(await merchantStatistics(app.db, app.clock(), timeZone))
@@ -285,8 +230,8 @@ function itemKey(key: string, index: number): string {
   return createHash('sha256').update(`${key}\n${index}`).digest('hex')
 }
 
-export default fp(merchant, {
-  name: 'merchant',
+export default fp(merchantReceipts, {
+  name: 'merchant-receipts',
   dependencies: ['database', 'identity', 'rate-limit', 'storage'],
   encapsulate: true
 })

@@ -1,18 +1,15 @@
-import { Value } from '@sinclair/typebox/value'
 import { behind, pageFrom, type Sort } from '../../engine/keyset.js'
 import type { Db } from '../../engine/tx.js'
 import type { Prisma } from '../../generated/prisma/client.js'
-import { refuse } from '../../shared/refusal.js'
+import { given } from '../../shared/given.js'
 import type { PageQuery } from '../../shared/schemas.js'
 import { dayRange } from '../../shared/time.js'
 import { PERSON_COLUMNS, toPerson } from '../user/schemas.js'
-import { ReviewBody, type ReviewedUpload, type ReviewsQuery } from './merchant-schemas.js'
+import type { ReviewedUpload, ReviewsQuery } from './merchant-schemas.js'
 import { expectedPoints, NEWEST_UPLOADS, statusFilter, toUpload, type UrlOf } from './queries.js'
-import type { Decision } from './review.js'
-import { centsOfNumber } from './rules.js'
 
 const USER = { select: PERSON_COLUMNS } as const
-type Row = Prisma.PhotoReviewGetPayload<{ include: { user: typeof USER } }>
+type Row = Prisma.ReceiptGetPayload<{ include: { user: typeof USER } }>
 
 const minutesBetween = (from: Date, to: Date) => Math.max(0, Math.floor((to.getTime() - from.getTime()) / 60_000))
 
@@ -34,8 +31,8 @@ export async function listPending(db: Db, query: PageQuery, urlOf: UrlOf, now: D
   const where = { reviewStatus: 'pending' } as const
   const [{ rows, ...rest }, oldest] = await Promise.all([
     pageFrom(query, OLDEST, where, {
-      read: (part) => db.photoReview.findMany({ ...part, include: { user: USER } }),
-      count: (all) => db.photoReview.count({ where: all })
+      read: (part) => db.receipt.findMany({ ...part, include: { user: USER } }),
+      count: (all) => db.receipt.count({ where: all })
     }),
     oldestPendingMinutes(db, now)
   ])
@@ -51,7 +48,7 @@ export async function listPending(db: Db, query: PageQuery, urlOf: UrlOf, now: D
 }
 
 export async function oldestPendingMinutes(db: Db, now: Date): Promise<number> {
-  const oldest = await db.photoReview.findFirst({
+  const oldest = await db.receipt.findFirst({
     where: { reviewStatus: 'pending' },
     orderBy: { createdAt: 'asc' },
     select: { createdAt: true }
@@ -59,10 +56,10 @@ export async function oldestPendingMinutes(db: Db, now: Date): Promise<number> {
   return oldest === null ? 0 : minutesBetween(oldest.createdAt, now)
 }
 
-function filterOf(query: ReviewsQuery, timeZone: string): Prisma.PhotoReviewWhereInput {
+function filterOf(query: ReviewsQuery, timeZone: string): Prisma.ReceiptWhereInput {
   return {
     ...statusFilter(query.status),
-    ...(query.reviewer_id === undefined ? {} : { reviewerId: query.reviewer_id }),
+    ...given({ reviewerId: query.reviewer_id }),
     createdAt: dayRange(query.from, query.to, timeZone)
   }
 }
@@ -71,8 +68,8 @@ function filterOf(query: ReviewsQuery, timeZone: string): Prisma.PhotoReviewWher
 export async function listReviews(db: Db, query: ReviewsQuery, urlOf: UrlOf, now: Date, timeZone: string) {
   const where = filterOf(query, timeZone)
   const { rows, ...rest } = await pageFrom(query, NEWEST_UPLOADS, where, {
-    read: (part) => db.photoReview.findMany({ ...part, include: { user: USER } }),
-    count: (all) => db.photoReview.count({ where: all })
+    read: (part) => db.receipt.findMany({ ...part, include: { user: USER } }),
+    count: (all) => db.receipt.count({ where: all })
   })
   return { reviews: rows.map((row) => toReviewedUpload(row, urlOf, now)), ...rest }
 }
@@ -86,33 +83,10 @@ export async function nextReviews(
   take: number
 ): Promise<Row[]> {
   const after = last === undefined ? {} : behind(NEWEST_UPLOADS, last)
-  return db.photoReview.findMany({
+  return db.receipt.findMany({
     where: { AND: [filterOf(query, timeZone), after] },
     include: { user: USER },
     orderBy: [{ createdAt: 'desc' }, { uploadId: 'desc' }],
     take
   })
-}
-
-/**
- * A decision as a request states it, checked.
- * @throws Refusal REVIEW_PARAMS or ACTUAL_AMOUNT_REQUIRED
- */
-export function decisionOf(body: unknown): Decision {
-  const cleaned = Value.Clean(ReviewBody, Value.Clone(body))
-  const faults = [...Value.Errors(ReviewBody, cleaned)]
-  if (faults.length > 0) {
-    const details = faults.map(({ path, message }) => ({ field: path.slice(1), message }))
-    throw refuse('REVIEW_PARAMS', details)
-  }
-  const { upload_id: uploadId, action, actual_amount: yuan, reason } = cleaned as ReviewBody
-  if (action === 'rejected') return { action, uploadId, reason }
-  if (yuan === undefined) throw refuse('ACTUAL_AMOUNT_REQUIRED')
-  const cents = centsOfNumber(yuan)
-  if (cents === undefined) {
-    throw refuse('REVIEW_PARAMS', [
-      { field: 'actual_amount', message: 'must be from 0.01 to 10000 with at most two decimals' }
-    ])
-  }
-  return { action, uploadId, cents, reason }
 }

@@ -5,47 +5,15 @@ import {
   Day,
   ExportFormat,
   Id,
-  NextCursor,
   Nullable,
+  Page,
   PageQuery,
-  Pagination,
   Points,
   Rate,
   StringEnum
 } from '../../shared/schemas.js'
 import { Person } from '../user/schemas.js'
-import { ReviewStatus, Upload, UploadId } from './schemas.js'
-
-const Text = (maxLength: number, options: object = {}) =>
-  Type.String({ minLength: 1, maxLength, pattern: '\\S', ...options })
-
-export const ApplyBody = Type.Object(
-  {
-    business_name: Text(100),
-    contact_person: Text(50),
-    contact_phone: Type.String({ pattern: '^[0-9+() -]{5,20}$', maxLength: 20 }),
-    business_license: Type.Optional(Text(100)),
-    business_address: Type.Optional(Text(255)),
-    reason: Type.Optional(Text(500))
-  },
-  { examples: [{ business_name: '川味小馆', contact_person: '王经理', contact_phone: '13900000001' }] }
-)
-export type ApplyBody = Static<typeof ApplyBody>
-
-export const Application = Type.Object({
-  application_id: Id,
-  status: ReviewStatus,
-  business_name: Type.String(),
-  contact_person: Type.String(),
-  contact_phone: Type.String({ description: 'masked' }),
-  business_license: Nullable(Type.String({ description: 'masked' })),
-  business_address: Nullable(Type.String()),
-  reason: Nullable(Type.String()),
-  applied_at: DateTime,
-  decided_at: Nullable(DateTime),
-  reject_reason: Nullable(Type.String())
-})
-export type Application = Static<typeof Application>
+import { Upload, UploadId } from './schemas.js'
 
 export const ReviewedUpload = Type.Composite([
   Upload,
@@ -59,14 +27,10 @@ export const ReviewedUpload = Type.Composite([
 ])
 export type ReviewedUpload = Static<typeof ReviewedUpload>
 
-export const PendingReviews = Type.Object({
-  list: Type.Array(ReviewedUpload),
-  reviews: Type.Array(ReviewedUpload),
-  total: Count,
-  statistics: Type.Object({ pending_reviews: Count, oldest_pending_minutes: Count }),
-  pagination: Pagination,
-  next_cursor: NextCursor
-})
+export const PendingReviews = Page(
+  { list: Type.Array(ReviewedUpload), reviews: Type.Array(ReviewedUpload) },
+  { total: Count, statistics: Type.Object({ pending_reviews: Count, oldest_pending_minutes: Count }) }
+)
 
 export const ReviewsQuery = Type.Composite([
   PageQuery,
@@ -80,11 +44,7 @@ export const ReviewsQuery = Type.Composite([
 ])
 export type ReviewsQuery = Static<typeof ReviewsQuery>
 
-export const Reviews = Type.Object({
-  reviews: Type.Array(ReviewedUpload),
-  pagination: Pagination,
-  next_cursor: NextCursor
-})
+export const Reviews = Page({ reviews: Type.Array(ReviewedUpload) })
 
 const Action = StringEnum(['approved', 'rejected'])
 const Reason = Type.Optional(Type.String({ maxLength: 500 }))
@@ -111,6 +71,7 @@ export const Reviewed = Type.Object({
   user_new_balance: Points,
   reviewed_at: DateTime
 })
+export type Reviewed = Static<typeof Reviewed>
 
 export const BatchBody = Type.Object(
   {

@@ -1,16 +1,20 @@
-import type { Outbox } from '../../engine/bus.js'
-import type { Tx } from '../../engine/tx.js'
+import { Value } from '@sinclair/typebox/value'
+import type { PrivilegedWork } from '../../engine/unit-of-work.js'
 import { refuse } from '../../shared/refusal.js'
 import { businessDay } from '../../shared/time.js'
-import { type Actor, recordAct } from '../audit/audit.js'
-import { openAccount, post } from '../points/ledger.js'
-import { pointsUpdate } from '../realtime/events.js'
+import { recordAct } from '../audit/audit.js'
+import { openAccount } from '../points/accounts.js'
+import { post } from '../points/ledger.js'
+import { pushBalance } from '../points/pushes.js'
 import { countDay } from './days.js'
-import { lockUpload, termsOf } from './queries.js'
-import { pointsFor, reviewMessage } from './rules.js'
+import { ReviewBody, type Reviewed } from './merchant-schemas.js'
+import { ReviewResult } from './pushes.js'
+import { termsOf } from './queries.js'
+import { centsOfNumber, pointsFor, RECEIPT_STEPS, reviewMessage } from './rules.js'
+import { assertAllows, lockReceipt } from './withdraw.js'
 
 /** A merchant's decision on a receipt. */
-export type Decision =
+type Decision =
   | {
       readonly action: 'approved'
       readonly uploadId: string
@@ -19,44 +23,54 @@ export type Decision =
     }
   | { readonly action: 'rejected'; readonly uploadId: string; readonly reason?: string | undefined }
 
-export interface Reviewed {
-  upload_id: string
-  action: 'approved' | 'rejected'
-  status: 'approved' | 'rejected'
-  actual_amount: number | null
-  points_awarded: number
-  user_new_balance: number
-  reviewed_at: Date
+/**
+ * A decision as a request states it, checked.
+ * @throws Refusal REVIEW_PARAMS or ACTUAL_AMOUNT_REQUIRED
+ */
+export function decisionOf(body: unknown): Decision {
+  const cleaned = Value.Clean(ReviewBody, Value.Clone(body))
+  const faults = [...Value.Errors(ReviewBody, cleaned)]
+  if (faults.length > 0) {
+    const details = faults.map(({ path, message }) => ({ field: path.slice(1), message }))
+    throw refuse('REVIEW_PARAMS', details)
+  }
+  const { upload_id: uploadId, action, actual_amount: yuan, reason } = cleaned as ReviewBody
+  if (action === 'rejected') return { action, uploadId, reason }
+  if (yuan === undefined) throw refuse('ACTUAL_AMOUNT_REQUIRED')
+  const cents = centsOfNumber(yuan)
+  if (cents === undefined) {
+    throw refuse('REVIEW_PARAMS', [
+      { field: 'actual_amount', message: 'must be from 0.01 to 10000 with at most two decimals' }
+    ])
+  }
+  return { action, uploadId, cents, reason }
 }
 
+const STEP_OF = { approved: 'approve', rejected: 'reject' } as const
+
 /**
- * Decides a receipt: every route that reviews comes through here (spec 11.3.2). The row leaves `pending` once,
- * however many reviewers race; points are those of the terms promised at upload, from the amount the merchant
- * confirms. Locks the receipt, then its diner. After the commit the diner hears of it.
+ * Decides a receipt: every route that reviews comes through here. The row leaves `pending` once, however many
+ * reviewers race; points are those of the terms promised at upload, from the amount the merchant confirms. Locks the
+ * receipt, then its diner. After the commit the result is pushed to the diner.
  * @throws Refusal REVIEW_NOT_FOUND, REVIEW_OWN_UPLOAD or REVIEW_ALREADY_DONE
  */
-export async function reviewUpload(
-  tx: Tx,
-  outbox: Outbox,
-  actor: Actor,
-  decision: Decision,
-  { now, timeZone }: { now: Date; timeZone: string }
-): Promise<Reviewed> {
+export async function reviewReceipt(uow: PrivilegedWork, decision: Decision, timeZone: string): Promise<Reviewed> {
+  const { tx, actor, outbox } = uow
   const { action, uploadId, reason } = decision
-  const row = await lockUpload(tx, uploadId)
-  if (row === null) throw refuse('REVIEW_NOT_FOUND')
+  const row = await lockReceipt(tx, uploadId)
   if (row.userId === actor.userId) throw refuse('REVIEW_OWN_UPLOAD')
-  if (row.reviewStatus !== 'pending') throw refuse('REVIEW_ALREADY_DONE', { status: row.reviewStatus })
+  assertAllows(row, STEP_OF[action])
 
-  const account = await openAccount(tx, row.userId)
+  const account = await openAccount(uow, row.userId)
+  const { now } = uow
   const points = decision.action === 'approved' ? pointsFor(decision.cents, termsOf(row)) : 0
   const actualAmount = decision.action === 'approved' ? decision.cents / 100 : null
   if (points > 0) account.credit(points, { source: 'photo_review', relatedId: uploadId })
-  await post(tx, [account], now)
-  await tx.photoReview.update({
+  await post(uow, [account])
+  await tx.receipt.update({
     where: { uploadId },
     data: {
-      reviewStatus: action,
+      reviewStatus: RECEIPT_STEPS[STEP_OF[action]].to,
       reviewReason: reason ?? null,
       reviewerId: actor.userId,
       reviewTime: now,
@@ -64,26 +78,19 @@ export async function reviewUpload(
       pointsAwarded: points
     }
   })
-  await recordAct(
-    tx,
-    actor,
-    {
-      action: `review.${action}`,
-      targetType: 'review',
-      targetId: uploadId,
-      before: { status: 'pending', amount: row.amount.toNumber() },
-      after: { status: action, actual_amount: actualAmount, points_awarded: points },
-      reason
-    },
-    now
-  )
+  await recordAct(uow, {
+    action: `review.${action}`,
+    targetType: 'review',
+    targetId: uploadId,
+    before: { status: 'pending', amount: row.amount.toNumber() },
+    after: { status: action, actual_amount: actualAmount, points_awarded: points },
+    reason
+  })
   await countDay(tx, businessDay(now, timeZone), {
     ...(action === 'approved' ? { approved: 1, points } : { rejected: 1 }),
     waitSeconds: Math.max(0, Math.round((now.getTime() - row.createdAt.getTime()) / 1000))
   })
-
-  const user = { userId: row.userId }
-  outbox.push(user, 'review_result', {
+  outbox.push({ userId: row.userId }, ReviewResult, {
     upload_id: uploadId,
     status: action,
     points_awarded: points,
@@ -92,9 +99,7 @@ export async function reviewUpload(
     review_time: now,
     message: reviewMessage(action, points)
   })
-  if (points > 0) {
-    outbox.push(user, 'points_update', pointsUpdate(row.userId, account.balance, points, 'photo_review', now))
-  }
+  if (points > 0) pushBalance(uow, account, 'photo_review')
   return {
     upload_id: uploadId,
     action,

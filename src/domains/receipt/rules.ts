@@ -1,6 +1,30 @@
-/** The least and the most of a receipt, in cents (spec 11.5.2). */
-export const MIN_CENTS = 1
+import type { ReviewStatus } from './schemas.js'
+
+/** The least and the most of a receipt, in cents (contract section 7). */
+const MIN_CENTS = 1
 export const MAX_CENTS = 10_000_00
+
+/** What can be done with a receipt: a merchant decides it, its diner takes it back. */
+export type ReceiptStep = 'approve' | 'reject' | 'withdraw'
+
+interface StepRule {
+  readonly from: readonly ReviewStatus[]
+  /** null: it is gone */
+  readonly to: ReviewStatus | null
+}
+
+/** The states of a receipt and the steps between them, whole (contract sections 7 and 8). */
+export const RECEIPT_STEPS = {
+  approve: { from: ['pending'], to: 'approved' },
+  reject: { from: ['pending'], to: 'rejected' },
+  withdraw: { from: ['pending'], to: null }
+} as const satisfies Readonly<Record<ReceiptStep, StepRule>>
+
+/** Whether a state allows a step. */
+export function receiptAllows(status: ReviewStatus, step: ReceiptStep): boolean {
+  const from: readonly ReviewStatus[] = RECEIPT_STEPS[step].from
+  return from.includes(status)
+}
 
 /** What a receipt promises its uploader, fixed in its row when it is uploaded. */
 export interface PointsTerms {
@@ -11,7 +35,7 @@ export interface PointsTerms {
 }
 
 /**
- * Points for an amount: the whole part of yuan × rate, at least `min`, at most `max` (spec 11.3.1). Computed in
+ * Points for an amount: the whole part of yuan × rate, at least `min`, at most `max` (contract section 8). Computed in
  * integer cents: 58.5 × 10 in fractions of two is not always 585.
  */
 export function pointsFor(cents: number, { rate, min, max }: PointsTerms): number {
@@ -34,8 +58,8 @@ export function centsOfNumber(yuan: number): number | undefined {
   return exact && cents >= MIN_CENTS && cents <= MAX_CENTS ? cents : undefined
 }
 
-/** What a diner is told of a decision (spec 11.4.1). */
-export function reviewMessage(status: 'pending' | 'approved' | 'rejected', points: number): string {
+/** What a diner is told of a decision (contract section 10). */
+export function reviewMessage(status: ReviewStatus, points: number): string {
   if (status === 'approved') return `恭喜！您的消费凭证审核通过，获得${points}积分奖励`
   if (status === 'rejected') return '很抱歉，您的消费凭证审核未通过，请重新上传'
   return '您的消费凭证正在审核中，请耐心等待'

@@ -1,15 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import {
-  Count,
-  DateTime,
-  NextCursor,
-  Nullable,
-  PageQuery,
-  Pagination,
-  Points,
-  Rate,
-  StringEnum
-} from '../../shared/schemas.js'
+import { Count, DateTime, Nullable, Page, PageQuery, Points, Rate, StringEnum } from '../../shared/schemas.js'
 
 export const ReviewStatus = StringEnum(['pending', 'approved', 'rejected'])
 export type ReviewStatus = Static<typeof ReviewStatus>
@@ -79,9 +69,4 @@ export const PhotoStatistics = Type.Object({
 })
 export type PhotoStatistics = Static<typeof PhotoStatistics>
 
-export const History = Type.Object({
-  history: Type.Array(Upload),
-  summary: PhotoStatistics,
-  pagination: Pagination,
-  next_cursor: NextCursor
-})
+export const History = Page({ history: Type.Array(Upload) }, { summary: PhotoStatistics })

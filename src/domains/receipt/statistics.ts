@@ -83,7 +83,7 @@ async function sumsFrom(db: Db): Promise<Sums> {
 
 /** Receipts that wait, of those uploaded since an instant: few, and found by the index on state and time. */
 function pendingSince(db: Db, since?: Date): Promise<number> {
-  return db.photoReview.count({
+  return db.receipt.count({
     where: { reviewStatus: 'pending', ...(since === undefined ? {} : { createdAt: { gte: since } }) }
   })
 }

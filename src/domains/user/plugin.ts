@@ -3,22 +3,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { processAvatar } from '../../adapters/images/images.js'
 import { keepImage } from '../../adapters/storage/pictures.js'
-import { AVATAR, FORM_LIMITS, readPhotoForm } from '../../http/picture-form.js'
+import { AVATAR, FORM_LIMITS, readPictureForm } from '../../http/picture-form.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
-import { Vouchers, VouchersQuery } from '../voucher/schemas.js'
-import { listVouchers } from '../voucher/vouchers.js'
+import { updateProfile } from './accounts.js'
 import { examples } from './examples.js'
-import {
-  Avatar,
-  AvatarForm,
-  PointsRecords,
-  PointsRecordsQuery,
-  ProfileBody,
-  UserDetails,
-  UserInfo,
-  UserStatistics
-} from './schemas.js'
-import { listPoints, readUser, readUserStatistics, updateProfile } from './service.js'
+import { readUser, readUserStatistics } from './queries.js'
+import { Avatar, AvatarForm, ProfileBody, UserDetails, UserInfo, UserStatistics } from './schemas.js'
 
 const TAGS = ['user']
 
@@ -39,19 +29,6 @@ const user: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => success(await readUser(app.db, request.user.userId))
   )
 
-  app.get(
-    '/points-records',
-    {
-      schema: {
-        tags: TAGS,
-        summary: 'The diner’s ledger, newest first',
-        querystring: PointsRecordsQuery,
-        response: { 200: ok(PointsRecords, examples.points), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
-      }
-    },
-    async (request) => success(await listPoints(app.db, request.user.userId, request.query))
-  )
-
   app.put(
     '/profile',
     {
@@ -62,7 +39,7 @@ const user: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(UserInfo, examples.info), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
       }
     },
-    async (request) => success(await app.tx((tx) => updateProfile(tx, request.user.userId, request.body)))
+    async (request) => success(await app.tx((uow) => updateProfile(uow, request.user.userId, request.body)))
   )
 
   app.post(
@@ -92,10 +69,10 @@ const user: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request) => {
-      const { bytes } = await readPhotoForm(request, AVATAR)
+      const { bytes } = await readPictureForm(request, AVATAR)
       const image = await app.imageJobs.run(() => processAvatar(bytes))
       const avatar = await keepImage(request, 'avatars', image)
-      await app.tx((tx) => updateProfile(tx, request.user.userId, { avatar }))
+      await app.tx((uow) => updateProfile(uow, request.user.userId, { avatar }))
       return success({ avatar_url: avatar })
     }
   )
@@ -111,19 +88,6 @@ const user: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request) => success(await readUserStatistics(app.db, request.user.userId, app.clock(), config.BUSINESS_TZ))
-  )
-
-  app.get(
-    '/vouchers',
-    {
-      schema: {
-        tags: TAGS,
-        summary: 'The diner’s vouchers, newest first',
-        querystring: VouchersQuery,
-        response: { 200: ok(Vouchers, examples.vouchers), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
-      }
-    },
-    async (request) => success(await listVouchers(app.db, app.vault, request.user.userId, request.query, app.clock()))
   )
 }
 

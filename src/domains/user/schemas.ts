@@ -1,18 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { maskMobile } from '../../shared/mask.js'
-import {
-  Count,
-  DateTime,
-  Id,
-  NextCursor,
-  Nullable,
-  PageQuery,
-  Pagination,
-  Points,
-  StringEnum
-} from '../../shared/schemas.js'
+import { Count, DateTime, Id, Nullable, Page, PageQuery, Points, StringEnum } from '../../shared/schemas.js'
 import { PLAIN_TEXT } from '../../shared/text.js'
-import { PointsSource } from '../realtime/events.js'
+import { AuditReason } from '../audit/schemas.js'
 
 export const UserInfo = Type.Object({
   user_id: Id,
@@ -28,7 +18,7 @@ export const UserInfo = Type.Object({
 export type UserInfo = Static<typeof UserInfo>
 
 /** The columns that {@link toUserInfo} wants. */
-export interface UserRow {
+interface UserRow {
   userId: number
   mobile: string
   nickname: string
@@ -87,7 +77,7 @@ export const UserDetails = Type.Composite([
 export type UserDetails = Static<typeof UserDetails>
 
 /** One to twenty characters of whatever script. */
-export const Nickname = Type.String({
+const Nickname = Type.String({
   minLength: 1,
   maxLength: 20,
   pattern: PLAIN_TEXT,
@@ -126,30 +116,19 @@ export const UserStatistics = Type.Object({
 })
 export type UserStatistics = Static<typeof UserStatistics>
 
-export const PointsRecordsQuery = Type.Composite([
+export const UsersQuery = Type.Composite([
   PageQuery,
   Type.Object({
-    type: StringEnum(['all', 'earn', 'spend', 'consume'], { default: 'all', description: 'consume means spend' }),
-    source: Type.Optional(PointsSource)
+    search: Type.Optional(
+      Type.String({ maxLength: 50, description: 'part of a nickname, a whole mobile, or a user id' })
+    ),
+    status: Type.Optional(UserInfo.properties.status),
+    is_merchant: Type.Optional(Type.Boolean())
   })
 ])
-export type PointsRecordsQuery = Static<typeof PointsRecordsQuery>
+export type UsersQuery = Static<typeof UsersQuery>
 
-export const PointsRecord = Type.Object({
-  id: Type.Integer({ minimum: 1 }),
-  type: StringEnum(['earn', 'spend']),
-  points: Type.Integer({ description: 'signed' }),
-  balance_after: Points,
-  source: PointsSource,
-  description: Type.String(),
-  related_id: Nullable(Type.String()),
-  created_at: DateTime
-})
-export type PointsRecord = Static<typeof PointsRecord>
+export const Users = Page({ users: Type.Array(UserInfo) })
 
-export const PointsRecords = Type.Object({
-  records: Type.Array(PointsRecord),
-  summary: Type.Object({ total_earned: Points, total_spent: Points, current_balance: Points }),
-  pagination: Pagination,
-  next_cursor: NextCursor
-})
+export const UserParams = Type.Object({ id: Id })
+export const BanBody = Type.Object({ reason: AuditReason }, { examples: [{ reason: '恶意刷单' }] })

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Count, DateTime, NextCursor, Nullable, PageQuery, Pagination, StringEnum } from '../../shared/schemas.js'
+import { DateTime, Nullable, Page, PageQuery, StringEnum } from '../../shared/schemas.js'
 
 export const VoucherStatus = StringEnum(['unused', 'used', 'expired', 'cancelled'])
 export type VoucherStatus = Static<typeof VoucherStatus>
@@ -7,10 +7,14 @@ export type VoucherStatus = Static<typeof VoucherStatus>
 export const VouchersQuery = Type.Composite([PageQuery, Type.Object({ status: Type.Optional(VoucherStatus) })])
 export type VouchersQuery = Static<typeof VouchersQuery>
 
+/** What a voucher is claimed for. */
+const VoucherKind = StringEnum(['coupon', 'physical', 'product'])
+export type VoucherKind = Static<typeof VoucherKind>
+
 export const Voucher = Type.Object({
   code: Type.String(),
   title: Type.String(),
-  kind: StringEnum(['coupon', 'physical', 'product']),
+  kind: VoucherKind,
   source: StringEnum(['lottery', 'exchange']),
   status: VoucherStatus,
   issued_at: DateTime,
@@ -19,32 +23,4 @@ export const Voucher = Type.Object({
 })
 export type Voucher = Static<typeof Voucher>
 
-export const Vouchers = Type.Object({ vouchers: Type.Array(Voucher), pagination: Pagination, next_cursor: NextCursor })
-
-const Code = Type.String({
-  minLength: 12,
-  maxLength: 20,
-  pattern: '^[0-9A-Za-z \\-]+$',
-  description: 'blanks, hyphens and small letters are forgiven'
-})
-export const CodeParams = Type.Object({ code: Code })
-export const RedeemBody = Type.Object({ code: Code }, { examples: [{ code: 'K7QXM4PTRW9A' }] })
-
-/** A voucher as the counter sees it: what it is for, and whose. */
-export const CounterVoucher = Type.Composite([
-  Voucher,
-  Type.Object({
-    valid: Type.Boolean(),
-    reason: Nullable(StringEnum(['used', 'expired', 'cancelled'])),
-    user: Type.Object({ nickname: Type.String(), mobile: Type.String({ description: 'masked' }) }),
-    order: Nullable(
-      Type.Object({
-        order_id: Count,
-        order_no: Type.String(),
-        quantity: Count,
-        status: StringEnum(['pending', 'confirmed', 'shipped', 'completed', 'cancelled'])
-      })
-    )
-  })
-])
-export type CounterVoucher = Static<typeof CounterVoucher>
+export const Vouchers = Page({ vouchers: Type.Array(Voucher) })

@@ -1,0 +1,91 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { durationSeconds } from '../../config.js'
+import type { UnitOfWork } from '../../engine/unit-of-work.js'
+import { openSession } from '../../identity/sessions.js'
+import { Refusal, refuse } from '../../shared/refusal.js'
+import { failures, ok, success } from '../../shared/schemas.js'
+import { createUser } from '../user/accounts.js'
+import { toUserInfo } from '../user/schemas.js'
+import { consumeCode, dropCode, keepCode, tryCode } from './codes.js'
+import { examples } from './examples.js'
+import { loggedAttempt } from './login-log.js'
+import { CODE_TTL_SECONDS, newVerificationCode } from './rules.js'
+import { Login, LoginBody, SendCodeBody, SentCode } from './schemas.js'
+
+/**
+ * Uses up a code that {@link tryCode} found right, makes the user on a first login, and opens a session.
+ * @throws Refusal CODE_INVALID or ACCOUNT_DISABLED
+ */
+async function login(
+  uow: UnitOfWork,
+  input: { mobile: string; code: string; newUserPoints: number; refreshSeconds: number }
+) {
+  const { mobile, code, newUserPoints, refreshSeconds } = input
+  await consumeCode(uow, mobile, code)
+  const known = await uow.tx.user.findUnique({ where: { mobile }, select: { userId: true } })
+  const userId = known?.userId ?? (await createUser(uow, { mobile, points: newUserPoints }))
+  return { ...(await openSession(uow, { userId, role: 'user', refreshSeconds })), isNew: known === null }
+}
+
+/** Log in by mobile, with a code that is sent to it. */
+export const smsLogin: FastifyPluginAsyncTypebox = async (app) => {
+  const { config, cipher } = app
+  const refreshSeconds = durationSeconds(config.JWT_REFRESH_EXPIRES_IN)
+
+  app.post(
+    '/send-code',
+    {
+      config: { access: 'public', limit: 'sendCode' },
+      schema: {
+        tags: ['auth'],
+        summary: 'Send a verification code to a mobile',
+        body: SendCodeBody,
+        response: {
+          200: ok(SentCode, examples.sentCode),
+          ...failures('MOBILE_INVALID', 'VALIDATION_FAILED', 'SMS_UNAVAILABLE')
+        }
+      }
+    },
+    async ({ body: { mobile }, log }) => {
+      const code = newVerificationCode(app.randomInt)
+      const { BUSINESS_TZ: timeZone, RATE_LIMIT: limited } = config
+      await app.tx((uow) => keepCode(uow, { mobile, code, timeZone, limited }))
+      try {
+        await app.sms.sendCode(mobile, code)
+      } catch (err) {
+        await dropCode(app.db, cipher, mobile, code, app.clock())
+        if (err instanceof Refusal) throw err
+        log.error({ err }, 'the SMS gateway failed')
+        throw refuse('SMS_UNAVAILABLE')
+      }
+      return success({
+        expires_in: CODE_TTL_SECONDS,
+        ...(config.NODE_ENV === 'production' ? {} : { code_hint: code })
+      })
+    }
+  )
+
+  app.post(
+    '/login',
+    {
+      config: { access: 'public', limit: 'login' },
+      schema: {
+        tags: ['auth'],
+        summary: 'Log in by mobile and code; a first login makes the account',
+        body: LoginBody,
+        response: {
+          200: ok(Login, examples.login),
+          ...failures('MOBILE_INVALID', 'CODE_INVALID', 'VALIDATION_FAILED', 'ACCOUNT_DISABLED')
+        }
+      }
+    },
+    async (request) => {
+      const { mobile, code } = request.body
+      const { user, subject, isNew } = await loggedAttempt(request, 'sms', mobile, async () => {
+        await tryCode(app.db, cipher, mobile, code, app.clock())
+        return app.tx((uow) => login(uow, { mobile, code, newUserPoints: config.NEW_USER_POINTS, refreshSeconds }))
+      })
+      return success({ ...app.tokens.mint(subject), is_new_user: isNew, user_info: toUserInfo(user) })
+    }
+  )
+}

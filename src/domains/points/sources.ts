@@ -1,0 +1,25 @@
+import type { Static } from '@sinclair/typebox'
+import { StringEnum } from '../../shared/schemas.js'
+
+/** What a balance changed for (contract section 6). */
+export const PointsSource = StringEnum([
+  'register',
+  'lottery',
+  'lottery_prize',
+  'exchange',
+  'refund',
+  'photo_review',
+  'admin'
+])
+export type PointsSource = Static<typeof PointsSource>
+
+/** The sources in Chinese, for `reason_text`. */
+export const SOURCE_TEXT: Readonly<Record<PointsSource, string>> = {
+  register: '新用户注册奖励',
+  lottery: '抽奖消费',
+  lottery_prize: '抽奖获得积分',
+  exchange: '积分兑换',
+  refund: '兑换取消退回',
+  photo_review: '消费凭证审核通过',
+  admin: '管理员调整'
+}

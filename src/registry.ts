@@ -1,0 +1,30 @@
+import { codeSweep } from './domains/auth/codes.js'
+import { StockUpdate } from './domains/exchange/pushes.js'
+import { drawsTotal, resultsTotal } from './domains/lottery/counters.js'
+import { LotteryResult } from './domains/lottery/pushes.js'
+import { pointsIn, pointsOut } from './domains/points/ledger.js'
+import { PointsUpdate } from './domains/points/pushes.js'
+import { NewReview, ReviewResult } from './domains/receipt/pushes.js'
+import { voucherSweep } from './domains/voucher/expiry.js'
+import { answerSweep } from './engine/idempotency.js'
+import { type PushKind, SystemNotice } from './engine/push.js'
+import { pushLogSweep } from './engine/push-log.js'
+import type { Sweep } from './engine/sweep.js'
+import type { CounterKind } from './engine/unit-of-work.js'
+import { sessionSweep } from './identity/sessions.js'
+
+/** Every push there is (contract section 10), for the sockets, the documentation and the client's types. */
+export const PUSHES: readonly PushKind[] = [
+  PointsUpdate,
+  LotteryResult,
+  StockUpdate,
+  ReviewResult,
+  NewReview,
+  SystemNotice
+]
+
+/** Everything that is removed or marked once it is past its time. */
+export const SWEEPS: readonly Sweep[] = [answerSweep, codeSweep, sessionSweep, voucherSweep, pushLogSweep]
+
+/** What transactions count, for /metrics. */
+export const COUNTERS: readonly CounterKind[] = [drawsTotal, resultsTotal, pointsIn, pointsOut]
