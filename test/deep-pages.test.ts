@@ -52,7 +52,11 @@ let connection: mariadb.Connection
 const statements: string[] = []
 
 beforeAll(async () => {
-  app = await buildApp({ config: testConfig(), onQuery: (text) => statements.push(text) })
+  app = await buildApp({
+    overload: { maxEventLoopDelayMs: 0 },
+    config: testConfig(),
+    onQuery: (text) => statements.push(text)
+  })
   await app.ready()
   diner = await newDiner(app, { points: 0 })
   const others = await Promise.all(Array.from({ length: OTHERS }, () => newDiner(app, { points: 0 })))

@@ -123,7 +123,7 @@ interface Document {
 
 let document: Document
 beforeAll(async () => {
-  const app = await buildApp({ config: testConfig() })
+  const app = await buildApp({ overload: { maxEventLoopDelayMs: 0 }, config: testConfig() })
   document = (await app.inject('/api/docs/json')).json()
   await app.close()
 })

@@ -17,7 +17,7 @@ let made = 0
 let moment = Date.UTC(2026, 10, 22)
 
 beforeAll(async () => {
-  app = await buildApp({ config: testConfig() })
+  app = await buildApp({ overload: { maxEventLoopDelayMs: 0 }, config: testConfig() })
   await app.ready()
   diner = await newDiner(app)
   admin = await newAdmin(app)

@@ -44,7 +44,11 @@ const statements: string[] = []
 let diner: Diner
 
 beforeAll(async () => {
-  app = await buildApp({ config: testConfig({ SQL_COMMENTS: false }), onQuery: (text) => statements.push(text) })
+  app = await buildApp({
+    overload: { maxEventLoopDelayMs: 0 },
+    config: testConfig({ SQL_COMMENTS: false }),
+    onQuery: (text) => statements.push(text)
+  })
   await app.ready()
   diner = await newDiner(app, { points: 0 })
   const others = await Promise.all(Array.from({ length: 3 }, () => newDiner(app, { points: 0 })))
