@@ -56,7 +56,7 @@ export const ConfigSchema = Type.Object({
     default: 'false',
     description: 'whose X-Forwarded-For counts: false, true, a number of hops, or addresses separated by commas'
   }),
-  BODY_LIMIT: Type.Integer({ minimum: 1024, default: 10 * 1024 * 1024, description: 'largest request body in bytes' }),
+  BODY_LIMIT: Type.Integer({ minimum: 1024, default: 1024 * 1024, description: 'largest JSON body in bytes' }),
   BUSINESS_TZ: Type.String({ default: 'Asia/Shanghai', description: 'time zone whose midnight starts a business day' }),
   LOG_LEVEL: Type.Union(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),
@@ -153,7 +153,8 @@ export const ConfigSchema = Type.Object({
   RATE_LIMIT_GENERAL: Count(100, 'requests a minute, where no other limit applies'),
   RATE_LIMIT_LOGIN: Count(5, 'logins a minute'),
   RATE_LIMIT_SEND_CODE: Count(3, 'verification codes a minute'),
-  RATE_LIMIT_DRAW: Count(10, 'draws a minute')
+  RATE_LIMIT_DRAW: Count(10, 'draws a minute'),
+  RATE_LIMIT_SOCKET: Count(30, 'sockets opened a minute')
 })
 export type Config = Static<typeof ConfigSchema>
 

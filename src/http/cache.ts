@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import fp from 'fastify-plugin'
+import { isUnderApi } from './under-api.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -33,7 +34,7 @@ export default fp(
       const { cache } = request.routeOptions.config ?? {}
       // A mini-program is told of a failure under 200 too.
       if (cache === undefined || reply.statusCode !== 200 || request.refused !== undefined) {
-        if (request.url.startsWith('/api/') && !reply.hasHeader('cache-control')) {
+        if (isUnderApi(request) && !reply.hasHeader('cache-control')) {
           reply.header('cache-control', 'no-store')
         }
         return payload

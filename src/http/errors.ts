@@ -2,8 +2,9 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { isUnavailable } from '../engine/database-errors.js'
 import type { ErrorName } from '../shared/catalogue.js'
-import { type FailureBody, failureBody, Refusal, refuse } from '../shared/refusal.js'
+import { type FailureBody, failureBody, MAX_DETAILS, Refusal, refuse } from '../shared/refusal.js'
 import { Failure } from '../shared/schemas.js'
+import { isUnderApi } from './under-api.js'
 
 /** Fastify's own faults by their status; whatever is not here is ours. */
 const BY_STATUS: Readonly<Record<number, ErrorName>> = {
@@ -50,7 +51,7 @@ export function toRefusal(err: FastifyError | Refusal | Error, invalid: ErrorNam
 }
 
 function fromValidation(faults: NonNullable<FastifyError['validation']>, invalid: ErrorName): Refusal {
-  const details = faults.map(({ instancePath, params, keyword, message = 'is not valid' }) => {
+  const details = faults.slice(0, MAX_DETAILS).map(({ instancePath, params, keyword, message = 'is not valid' }) => {
     const path = instancePath.slice(1).replaceAll('/', '.')
     const missing = keyword === 'required' ? String(params.missingProperty) : ''
     return { field: [path, missing].filter((part) => part !== '').join('.'), message }
@@ -59,12 +60,21 @@ function fromValidation(faults: NonNullable<FastifyError['validation']>, invalid
   return refuse(aboutMobile ? 'MOBILE_INVALID' : invalid, details)
 }
 
+/** Whether the client left before it had sent its request whole. */
+const wasBrokenOff = ({ raw }: FastifyRequest) => raw.destroyed && !raw.complete
+
+/** Nobody hears the answer, and nothing failed here, whatever it looked like to whoever was reading. */
+function brokenOff({ log }: FastifyRequest): Refusal {
+  log.info('the client broke off its request')
+  return refuse('BODY_MALFORMED')
+}
+
 /** The one place where a failure becomes an answer. */
 export function sendRefusal(refusal: Refusal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   request.refused = refusal.error
   if (refusal.retryAfterSeconds !== undefined) reply.header('retry-after', Math.max(1, refusal.retryAfterSeconds))
   // Whatever the route says of its answers: a failure is of this moment.
-  if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')
+  if (isUnderApi(request)) reply.header('cache-control', 'no-store')
   const { status } = refusal.entry
   const answer = request.server.failureProfiles.reduce<FailureAnswer>((shaped, profile) => profile(shaped, request), {
     status,
@@ -83,7 +93,7 @@ export default fp(
     app.decorateRequest('refused', undefined)
     app.decorate('failureProfiles', [])
     app.setErrorHandler<FastifyError | Refusal>((err, request, reply) => {
-      const refusal = toRefusal(err, request.routeOptions.config?.invalid)
+      const refusal = wasBrokenOff(request) ? brokenOff(request) : toRefusal(err, request.routeOptions.config?.invalid)
       // Load that is shed is counted; a stack for each of a thousand would be load of its own.
       const ours = refusal.entry.status >= 500 && refusal.error !== 'OVERLOADED'
       if (ours) request.log.error({ err }, 'request failed')

@@ -17,9 +17,14 @@ type Fields = Record<string, unknown>
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The alias that an address is; a HEAD is answered as its GET. */
-function aliasOf(method: string | undefined, url: string): PathAlias | undefined {
+/** Path and query of an address. Doubled slashes, where a base ends in one and a path begins with one, are one. */
+function partsOf(url: string): { path: string; query: string } {
   const [path = ''] = url.split('?', 1)
+  return { path: path.replaceAll(/\/{2,}/g, '/'), query: url.slice(path.length) }
+}
+
+/** The alias that an address is; a HEAD is answered as its GET. */
+function aliasOf(method: string | undefined, path: string): PathAlias | undefined {
   const bare = path.replace(/\/$/, '')
   const asked = method === 'HEAD' ? 'GET' : method
   return PATH_ALIASES.find((alias) => alias.path === bare && alias.method === asked)
@@ -29,15 +34,15 @@ function aliasOf(method: string | undefined, url: string): PathAlias | undefined
  * The address of the route that is meant: for `rewriteUrl`, so that an alias has neither handler nor limit of its own.
  */
 export function routeUrl({ method, url = '/' }: IncomingMessage): string {
-  const alias = aliasOf(method, url)
-  return alias === undefined ? url : `${alias.of}${url.slice(url.split('?', 1)[0]?.length)}`
+  const { path, query } = partsOf(url)
+  return `${aliasOf(method, path)?.of ?? path}${query}`
 }
 
 /** A body with its fields by the names the route knows. */
 function respell(fields: Fields, { names = {}, words = {} }: Spelling): Fields {
   const result = { ...fields }
   for (const [other, name] of Object.entries(names)) {
-    if (Object.hasOwn(fields, other) && !Object.hasOwn(result, name)) result[name] = fields[other]
+    if (Object.hasOwn(fields, other) && (result[name] ?? null) === null) result[name] = fields[other]
   }
   for (const [name, known] of Object.entries(words)) {
     const word = result[name]
@@ -106,7 +111,8 @@ export default fp(
 
     // After the schema of the answer has dropped what is none of the client's business.
     app.addHook('onSend', async (request, reply, payload) => {
-      const also = request.originalUrl === request.url ? undefined : aliasOf(request.method, request.originalUrl)?.also
+      const isAsSent = request.originalUrl === request.url
+      const also = isAsSent ? undefined : aliasOf(request.method, partsOf(request.originalUrl).path)?.also
       return also !== undefined && reply.statusCode === 200 && typeof payload === 'string'
         ? repeatLists(payload, also)
         : payload

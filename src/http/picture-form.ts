@@ -1,7 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import { MAX_PHOTO_BYTES } from '../adapters/images/images.js'
 import type { ErrorName } from '../shared/catalogue.js'
-import { refuse } from '../shared/refusal.js'
+import { isNothing } from '../shared/reading.js'
+import { Refusal, refuse } from '../shared/refusal.js'
 
 /** A multipart form with one file, read to its end. */
 interface PictureForm {
@@ -55,7 +56,8 @@ export const PHOTO: FileKind = {
 /**
  * Reads the form as it streams in; of the file no more than its limit is ever in memory.
  * Whoever may sign in by the form has done so before a byte of the file is read.
- * @throws Refusal as `kind` has it, VALIDATION_FAILED for a second file or too many fields, or as `signInByForm` does
+ * @throws Refusal as `kind` has it, BODY_MALFORMED for what is no form or breaks off, VALIDATION_FAILED for a second
+ *   file or too many fields, or as `signInByForm` does
  */
 export async function readPictureForm(request: FastifyRequest, kind: FileKind): Promise<PictureForm> {
   const fields = new Map<string, string>()
@@ -66,24 +68,31 @@ export async function readPictureForm(request: FastifyRequest, kind: FileKind): 
   const { formNames = {} } = request.routeOptions.config
   const nameOf = (given: string) => (Object.hasOwn(formNames, given) ? formNames[given] : undefined) ?? given
   let file: { bytes: Buffer; filename: string } | undefined
+  let notSignedIn: unknown
+  const signIn = () =>
+    request.signInByForm(fields).catch((err: unknown) => {
+      notSignedIn = err
+      throw err
+    })
   try {
     for await (const part of request.parts()) {
       if (part.type === 'field') {
         const name = nameOf(part.fieldname)
-        if (name === part.fieldname || !fields.has(name)) fields.set(name, String(part.value))
+        const value = String(part.value)
+        if (!isNothing(value) && (name === part.fieldname || !fields.has(name))) fields.set(name, value)
         continue
       }
-      await request.signInByForm(fields)
+      await signIn()
       const bytes = await readFile(part.file, request)
       if (part.file.truncated) throw refuse(kind.tooLarge)
       if (nameOf(part.fieldname) === kind.field) file = { bytes, filename: part.filename ?? '' }
     }
-    await request.signInByForm(fields)
+    await signIn()
   } catch (err) {
     // The rest of the form is read and forgotten: a client that is still sending would not hear the answer.
     request.raw.unpipe()
     request.raw.resume()
-    throw fromParser(err, kind)
+    throw err === notSignedIn ? err : fromParser(err, kind)
   }
   if (file === undefined) throw refuse(kind.required)
   if (file.bytes.length === 0) throw refuse(kind.unreadable)
@@ -99,8 +108,9 @@ async function readFile(file: AsyncIterable<Buffer>, request: FastifyRequest): P
   return bytes.subarray(0, length)
 }
 
-/** The parser's own refusals in our words. */
-function fromParser(err: unknown, kind: FileKind): unknown {
+/** What went wrong with a form in our words: what its parser cannot read is no form. */
+function fromParser(err: unknown, kind: FileKind): Refusal {
+  if (err instanceof Refusal) return err
   const { code } = err as { code?: unknown }
   if (code === 'FST_REQ_FILE_TOO_LARGE') return refuse(kind.tooLarge)
   if (code === 'FST_FILES_LIMIT') {
@@ -109,5 +119,5 @@ function fromParser(err: unknown, kind: FileKind): unknown {
   if (typeof code === 'string' && /^FST_(PARTS|FIELDS|PROTO)/.test(code)) {
     return refuse('VALIDATION_FAILED', [{ field: 'form', message: 'has too many or wrong fields' }])
   }
-  return err
+  return refuse('BODY_MALFORMED')
 }

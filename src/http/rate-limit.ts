@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { sharedLimitStore } from '../adapters/redis/limits.js'
 import { windowMax } from '../config.js'
 import { refuse } from '../shared/refusal.js'
+import { isUnderApi } from './under-api.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -16,7 +17,7 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     /** Which limit a minute applies; `general` where nothing is said. */
-    limit?: 'general' | 'login' | 'sendCode' | 'draw'
+    limit?: 'general' | 'login' | 'sendCode' | 'draw' | 'socket'
   }
 }
 
@@ -50,12 +51,13 @@ export default fp(
       general: limiter('general', config.RATE_LIMIT_GENERAL, MINUTE_MS),
       login: limiter('login', config.RATE_LIMIT_LOGIN, MINUTE_MS),
       sendCode: limiter('sendCode', config.RATE_LIMIT_SEND_CODE, MINUTE_MS),
-      draw: limiter('draw', config.RATE_LIMIT_DRAW, MINUTE_MS)
+      draw: limiter('draw', config.RATE_LIMIT_DRAW, MINUTE_MS),
+      socket: limiter('socket', config.RATE_LIMIT_SOCKET, MINUTE_MS)
     }
 
     app.decorate('countRequest', async (request, reply) => {
       const kind = request.routeOptions.config?.limit ?? 'general'
-      for (const limit of [perMinute[kind], whole]) {
+      for (const limit of kind === 'socket' ? [perMinute.socket] : [perMinute[kind], whole]) {
         const result = await limit(request)
         if (result.isAllowed) continue
         if (result.isExceeded) throw refuse('RATE_LIMITED', undefined, result.ttlInSeconds)
@@ -67,7 +69,7 @@ export default fp(
       }
     })
     app.addHook('onRequest', async (request, reply) => {
-      if (request.url.startsWith('/api/')) await app.countRequest(request, reply)
+      if (isUnderApi(request)) await app.countRequest(request, reply)
     })
   },
   { name: 'rate-limit', dependencies: ['identity', 'redis'] }

@@ -1,22 +1,44 @@
+import type { TSchema } from '@sinclair/typebox'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
+import type { RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { jsonBytes, readerOf } from './reading.js'
 
 /** Formats are checked; unknown fields are dropped; every fault is told, not the first alone. */
 const common = { removeAdditional: 'all', useDefaults: true, allErrors: true, allowUnionTypes: true } as const
 
+/** What a JSON body may have, unless its schema can need more. */
+const JSON_BYTES = 16 * 1024
+
+/** Whether a route reads a form, whose parser has limits of its own. */
+const readsForm = ({ schema }: RouteOptions) => schema?.consumes?.includes('multipart/form-data') === true
+
 /**
- * What a request means (contract section 2): JSON bodies are taken as they are, so "100" and null are no numbers,
- * while the values of query and path, which are always text, are read as what they stand for.
+ * What a request means (contract section 2): JSON bodies are taken as they are, so "100" is no number, while the
+ * values of query and path, which are always text, are read as what they stand for. See reading.ts for what comes
+ * before. A body that is larger than its route can need is refused before it is parsed.
  */
 export default fp(
   async (app) => {
     const strict = new Ajv({ ...common, coerceTypes: false })
     const coercing = new Ajv({ ...common, coerceTypes: 'array' })
     for (const ajv of [strict, coercing]) addFormats.default(ajv)
-    app.setValidatorCompiler(({ schema, httpPart }) =>
-      (httpPart === 'body' ? strict : coercing).compile(schema as object)
-    )
+    app.setValidatorCompiler<TSchema>(({ schema, httpPart = 'body' }) => {
+      const validate = (httpPart === 'body' ? strict : coercing).compile(schema)
+      const read = readerOf(schema, httpPart as Parameters<typeof readerOf>[1])
+      return (part: unknown) => {
+        const fault = read(part)
+        if (fault !== undefined) return { error: [fault] as never }
+        return validate(part) ? true : { error: validate.errors as never }
+      }
+    })
+    app.addHook('onRoute', (route) => {
+      if (readsForm(route)) return
+      const { body } = (route.schema ?? {}) as { body?: TSchema }
+      const needed = body === undefined ? 0 : jsonBytes(body)
+      route.bodyLimit ??= Math.min(Math.max(JSON_BYTES, needed), app.config.BODY_LIMIT)
+    })
 
     // JSON is all that is read (and a form where photographs come in); text is 415 like any other type.
     // An empty body under a JSON content type is {}, and so is none at all where a body is read.

@@ -36,6 +36,11 @@ export interface FailureBody {
   request_id: string
 }
 
+/** How many of a request's faults are told (contract section 2). */
+export const MAX_DETAILS = 20
+
+const isList = (details: Details): details is Extract<Details, readonly unknown[]> => Array.isArray(details)
+
 /** What a client gets for a refusal. */
 export function failureBody({ error, entry, details }: Refusal, requestId: string): FailureBody {
   return {
@@ -45,7 +50,7 @@ export function failureBody({ error, entry, details }: Refusal, requestId: strin
     error,
     wechat_tip: entry.tip,
     solution: entry.solution,
-    ...(details === undefined ? {} : { details }),
+    ...(details === undefined ? {} : { details: isList(details) ? details.slice(0, MAX_DETAILS) : details }),
     request_id: requestId
   }
 }

@@ -1,5 +1,6 @@
 import { Kind, type Static, type TProperties, type TSchema, Type, TypeRegistry } from '@sinclair/typebox'
 import { catalogue, type ErrorName } from './catalogue.js'
+import { READING, readTelephone } from './reading.js'
 import { failureBody, Refusal } from './refusal.js'
 
 export const Id = Type.Integer({ minimum: 1, maximum: 2_147_483_647 })
@@ -18,6 +19,9 @@ export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Ty
 TypeRegistry.Set<{ enum: readonly string[] }>('StringEnum', (schema, value) => schema.enum.includes(value as string))
 export const StringEnum = <const T extends readonly string[]>(values: T, options: object = {}) =>
   Type.Unsafe<T[number]>({ [Kind]: 'StringEnum', type: 'string', enum: [...values], ...options })
+
+/** Of a person or a shop; landlines too. */
+export const Telephone = Type.String({ pattern: '^[0-9+() -]{5,20}$', maxLength: 20, [READING]: readTelephone })
 
 /** A business day; both ends of a range belong to it. */
 export const Day = Type.String({ format: 'date', pattern: '^20', maxLength: 10, description: 'such as 2026-11-22' })

@@ -1,9 +1,15 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { READING, readMobile } from '../../shared/reading.js'
 import { DateTime, Id, Nullable, Page, PageQuery, StringEnum } from '../../shared/schemas.js'
 import { UserInfo } from '../user/schemas.js'
 
 /** Its pattern has a refusal of its own, MOBILE_INVALID: see the error handler. */
-export const Mobile = Type.String({ pattern: '^1[3-9]\\d{9}$', maxLength: 11 })
+export const Mobile = Type.String({
+  pattern: '^1[3-9]\\d{9}$',
+  maxLength: 11,
+  description: 'full-width digits, blanks, hyphens and +86 or 86 in front are forgiven',
+  [READING]: readMobile
+})
 
 export const SendCodeBody = Type.Object({ mobile: Mobile }, { examples: [{ mobile: '13812345678' }] })
 

@@ -1,11 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Count, DateTime, Day, Id, Page, PageQuery, StringEnum } from '../../shared/schemas.js'
+import { PLAIN_TEXT } from '../../shared/text.js'
 import { Person } from '../user/schemas.js'
 import { MAX_EXCHANGE_POINTS, MAX_STOCK, Order, OrderStatus, Product, ProductState, ProductsQuery } from './schemas.js'
 
-/** A line of text with something in it, and nothing that controls, hides or turns it. */
-const Line = (maxLength: number) =>
-  Type.String({ minLength: 1, maxLength, pattern: '^(?=.*\\S)(?:[^\\p{C}\\p{Zl}\\p{Zp}]|\\u200D)+$' })
+const Line = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: PLAIN_TEXT })
 const OnShelf = StringEnum(['available', 'unavailable'])
 
 const fields = {

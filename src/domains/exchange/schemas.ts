@@ -8,7 +8,8 @@ import {
   PageQuery,
   Points,
   PointsFilter,
-  StringEnum
+  StringEnum,
+  Telephone
 } from '../../shared/schemas.js'
 
 /** What a product may cost, and how much of it there may be: ten of the dearest still fit the ledger's column. */
@@ -69,7 +70,7 @@ const Line = (maxLength: number) => Type.String({ minLength: 1, maxLength, patte
 
 export const DeliveryInfo = Type.Object({
   recipient_name: Line(50),
-  recipient_phone: Type.String({ pattern: '^[0-9+() -]{5,20}$', maxLength: 20 }),
+  recipient_phone: Telephone,
   delivery_address: Line(200),
   delivery_note: Type.Optional(Type.String({ maxLength: 200 }))
 })

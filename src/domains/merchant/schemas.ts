@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { DateTime, Id, Nullable, Page, PageQuery, StringEnum } from '../../shared/schemas.js'
+import { DateTime, Id, Nullable, Page, PageQuery, StringEnum, Telephone } from '../../shared/schemas.js'
 import { AuditReason } from '../audit/schemas.js'
 import { Person } from '../user/schemas.js'
 
@@ -12,7 +12,7 @@ export const ApplyBody = Type.Object(
   {
     business_name: Text(100),
     contact_person: Text(50),
-    contact_phone: Type.String({ pattern: '^[0-9+() -]{5,20}$', maxLength: 20 }),
+    contact_phone: Telephone,
     business_license: Type.Optional(Text(100)),
     business_address: Type.Optional(Text(255)),
     reason: Type.Optional(Text(500))

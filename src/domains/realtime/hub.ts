@@ -5,9 +5,10 @@ import type { BusEvent } from '../../engine/bus.js'
 import type { PushKind } from '../../engine/push.js'
 import type { LoggedPush, ResumePoint } from '../../engine/push-log.js'
 import { Feed } from './feed.js'
+import { FrameBudget } from './frame-budget.js'
 import { FrameIds, frameBody } from './frames.js'
 import { CLOSE, type CloseReason, type HubLimits } from './limits.js'
-import { nextSubscription, parseMessage, type Subscription } from './messages.js'
+import { MAX_SUBSCRIBED, nextSubscription, parseMessage, type Subscription } from './messages.js'
 
 type BroadcastPush = Extract<BusEvent, { kind: 'push' }>
 
@@ -43,12 +44,15 @@ interface Connection extends Member, SocketEntry {
   lastSeenAt: number
   lastPingAt: number
   badFrames: number
+  readonly budget: FrameBudget
   subscription: Subscription
   expiry: NodeJS.Timeout | undefined
 }
 
 /** A peer that does not answer our close is cut off after this time. */
 const CLOSE_GRACE_MS = 5000
+/** One that sends too much is not listened to: it has this long to hear why. */
+const FLOOD_GRACE_MS = 1000
 /** How long a broadcast may keep the event loop at a stretch. */
 const SLICE_MS = 8
 const STEPS_PER_CHECK = 16
@@ -124,6 +128,7 @@ export class Hub {
       lastSeenAt: now,
       lastPingAt: now,
       badFrames: 0,
+      budget: new FrameBudget(this.limits, performance.now()),
       subscription: 'all',
       expiry: undefined
     }
@@ -139,10 +144,11 @@ export class Hub {
     this.#connections.add(connection)
     this.registry?.enter(connection)
 
-    socket.on('message', (data, isBinary) => this.#receive(connection, isBinary ? '' : data.toString()))
-    socket.on('pong', () => {
-      connection.lastSeenAt = Date.now()
+    socket.on('message', (data, isBinary) => {
+      if (this.#hears(connection)) this.#receive(connection, isBinary ? '' : data.toString())
     })
+    // ws answers pings by itself.
+    for (const control of ['ping', 'pong'] as const) socket.on(control, () => this.#hears(connection))
     socket.on('close', () => this.#forget(connection))
     socket.on('error', (err) => this.log.debug({ err }, 'socket error'))
     const resumed = start.resumed === undefined ? {} : { resumed: start.resumed }
@@ -222,9 +228,16 @@ export class Hub {
     for (const { feed } of this.#byUser.get(userId) ?? []) feed.wake()
   }
 
-  #receive(connection: Connection, text: string): void {
-    if (!this.#connections.has(connection)) return
+  /** Whether a frame is to be looked at. Any is a sign of life, and takes from the budget of its socket. */
+  #hears(connection: Connection): boolean {
+    if (!this.#connections.has(connection)) return false
     connection.lastSeenAt = Date.now()
+    if (connection.budget.take(performance.now())) return true
+    this.#drop(connection, 'misbehaved')
+    return false
+  }
+
+  #receive(connection: Connection, text: string): void {
     const message = parseMessage(text)
     if (message === undefined) {
       connection.badFrames += 1
@@ -239,7 +252,12 @@ export class Hub {
       this.#send(connection, 'pong', { timestamp, server_time: now })
       return
     }
-    connection.subscription = nextSubscription(connection.subscription, message)
+    const next = nextSubscription(connection.subscription, message)
+    if (next !== 'all' && next.size > MAX_SUBSCRIBED) {
+      this.#send(connection, 'error', { code: 1003, msg: `最多可订阅${MAX_SUBSCRIBED}个商品` })
+      return
+    }
+    connection.subscription = next
     const ids = connection.subscription === 'all' ? 'all' : [...connection.subscription]
     this.#send(connection, 'subscribed', { target: 'products', product_ids: ids })
   }
@@ -289,7 +307,9 @@ export class Hub {
     const { socket } = connection
     const [code, text] = CLOSE[reason]
     socket.close(code, text)
-    const cut = setTimeout(() => socket.terminate(), CLOSE_GRACE_MS)
+    // Whoever floods us would go on until the end: nothing more is read, not even its own close.
+    if (reason === 'misbehaved') socket.pause()
+    const cut = setTimeout(() => socket.terminate(), reason === 'misbehaved' ? FLOOD_GRACE_MS : CLOSE_GRACE_MS)
     cut.unref()
     socket.once('close', () => clearTimeout(cut))
   }

@@ -7,6 +7,9 @@ export interface HubLimits {
   readonly maxFrameBytes: number
   readonly maxUnsentBytes: number
   readonly maxBadFrames: number
+  /** Frames of a socket, pings and pongs too, once it has used up its burst. */
+  readonly framesASecond: number
+  readonly frameBurst: number
   /** How often the sessions of open sockets are looked up again; it bounds how long a ban takes (30 s). */
   readonly recheckEveryMs: number
 }
@@ -18,13 +21,15 @@ export const DEFAULT_LIMITS: Omit<HubLimits, 'maxConnections' | 'maxPerUser'> = 
   maxFrameBytes: 4 * 1024,
   maxUnsentBytes: 1024 * 1024,
   maxBadFrames: 10,
+  framesASecond: 20,
+  frameBurst: 40,
   recheckEveryMs: 15_000
 }
 
 /** Close codes of contract section 10. */
 export const CLOSE = {
   shutdown: [1001, 'server is shutting down'],
-  misbehaved: [1008, 'too many bad frames'],
+  misbehaved: [1008, 'bad frames, or too many'],
   slow: [1013, 'too slow: reconnect and resync'],
   unauthorized: [4001, 'token expired or revoked'],
   disabled: [4003, 'account disabled'],

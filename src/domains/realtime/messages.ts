@@ -46,6 +46,9 @@ export function parseMessage(text: string): ClientMessage | undefined {
   }
 }
 
+/** The most products on one client's list. */
+export const MAX_SUBSCRIBED = 500
+
 /** Whose stock a client hears of: `all`, or a list of products. */
 export type Subscription = 'all' | ReadonlySet<number>
 

@@ -30,6 +30,16 @@ interface RealtimeOptions {
 
 const RETRY_AFTER_SECONDS = 5
 
+const notAnUpgrade = () =>
+  refuse('VALIDATION_FAILED', [{ field: 'upgrade', message: 'this is a WebSocket: send an upgrade' }])
+
+const SocketQuery = Type.Object({
+  token: Type.Optional(Type.String({ description: 'access token; an Authorization header serves too' })),
+  since: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'id of the last frame received' })
+  )
+})
+
 interface Handshake {
   readonly who: Principal
   readonly release: () => void
@@ -53,8 +63,8 @@ From the server: \`connected\`, \`pong\`, \`subscribed\`, \`error\`, and the pus
 
 To it: \`ping\`; \`subscribe\` and \`unsubscribe\` \`{target: 'products', product_ids: [1, 2] | 'all'}\`.
 
-It closes with 1001 (shutdown), 1008 (bad frames), 1013 (too slow), 4001 (token expired or revoked), 4003 (account
-disabled), 4008 (silent for a minute), 4009 (replaced by a newer socket).`
+It closes with 1001 (shutdown), 1008 (bad frames, or more than 20 a second), 1013 (too slow), 4001 (token expired or
+revoked), 4003 (account disabled), 4008 (silent for a minute), 4009 (replaced by a newer socket).`
 
 const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { pushes, limits }) => {
   const allLimits = {
@@ -115,24 +125,22 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { pushe
   app.route({
     method: 'GET',
     url: '/ws',
+    config: { limit: 'socket' },
     schema: {
       tags: ['realtime'],
       summary: 'Live pushes (WebSocket)',
       description: describe(pushes),
-      querystring: Type.Object({
-        token: Type.Optional(
-          Type.String({ maxLength: 4096, description: 'access token; an Authorization header serves too' })
-        ),
-        since: Type.Optional(
-          Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'id of the last frame received' })
-        )
-      }),
+      querystring: SocketQuery,
       response: failures('VALIDATION_FAILED', 'TOKEN_MISSING', 'TOKEN_INVALID', 'ACCOUNT_DISABLED', 'OVERLOADED')
     },
     // Before the upgrade, so that a stranger gets an answer and not a socket.
-    preHandler: async (request) => {
+    preHandler: async (request, reply) => {
       const token = request.query.token || bearerToken(request)
-      const who = await app.identity.authenticate(token)
+      request.claims = token === undefined ? undefined : app.tokens.read(token, 'access')
+      await app.countRequest(request, reply)
+      const who = await app.identity.authenticate(token, request.claims)
+      // Only what becomes a socket takes a place.
+      if (!request.ws) throw notAnUpgrade()
       const release = app.drain.isOn ? undefined : hub.reserve()
       if (release === undefined) throw refuse('OVERLOADED', undefined, RETRY_AFTER_SECONDS)
       request.raw.socket.once('close', release)
@@ -146,7 +154,7 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { pushe
       handshakes.set(request, { who, release, start, since })
     },
     handler: async () => {
-      throw refuse('VALIDATION_FAILED', [{ field: 'upgrade', message: 'this is a WebSocket: send an upgrade' }])
+      throw notAnUpgrade()
     },
     wsHandler: (socket, request) => {
       const handshake = handshakes.get(request)
@@ -159,4 +167,4 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { pushe
   })
 }
 
-export default fp(realtime, { name: 'realtime', dependencies: ['identity', 'redis', 'drain'] })
+export default fp(realtime, { name: 'realtime', dependencies: ['identity', 'rate-limit', 'redis', 'drain'] })

@@ -5,6 +5,7 @@ import fp from 'fastify-plugin'
 import { once } from '../../engine/idempotency.js'
 import { sendCsv } from '../../http/export.js'
 import { actOnce, keyOf } from '../../http/keyed.js'
+import { jsonBytes, readerOf } from '../../http/reading.js'
 import { actorOf } from '../../identity/principal.js'
 import { CSV_PAGE, csvStream, pagesOf } from '../../shared/csv.js'
 import { publicOrigin } from '../../shared/origin.js'
@@ -17,6 +18,7 @@ import {
   Batch,
   BatchBody,
   type BatchResult,
+  MAX_BATCH,
   MerchantStatistics,
   PendingReviews,
   RejectBody,
@@ -52,6 +54,8 @@ const CSV_COLUMNS = [
   'created_at',
   'image_url'
 ] as const
+
+const readReview = readerOf(ReviewBody, 'body')
 
 const toCsvRow = ({ user, ...upload }: ReviewedUpload) => ({ ...user, ...upload })
 
@@ -171,6 +175,7 @@ const merchantReceipts: FastifyPluginAsyncTypebox = async (app) => {
     '/reviews/batch',
     {
       config: reviewing,
+      bodyLimit: Math.min(MAX_BATCH * jsonBytes(ReviewBody), config.BODY_LIMIT),
       schema: {
         tags: TAGS,
         summary: 'Decide up to 50 receipts, each by itself',
@@ -190,12 +195,9 @@ const merchantReceipts: FastifyPluginAsyncTypebox = async (app) => {
   )
 
   async function decideItem(request: FastifyRequest, item: unknown, index: number): Promise<BatchResult> {
-    const stated = (item ?? {}) as { upload_id?: unknown; action?: unknown }
-    const named = {
-      upload_id: typeof stated.upload_id === 'string' ? stated.upload_id : null,
-      action: typeof stated.action === 'string' ? stated.action : null
-    }
+    const named = namesIn(item)
     try {
+      readReview(item)
       const decision = decisionOf(item)
       const whole = keyOf(request, decision, KEYED_AS)
       const keyed = whole && { ...whole, key: itemKey(whole.key, index) }
@@ -223,6 +225,15 @@ const merchantReceipts: FastifyPluginAsyncTypebox = async (app) => {
     },
     async () => success(await merchantStatistics(app.db, app.clock(), timeZone))
   )
+}
+
+/** Which receipt an item of a batch is about, as far as it says so. */
+function namesIn(item: unknown): Pick<BatchResult, 'upload_id' | 'action'> {
+  const { upload_id, action } = (item ?? {}) as { upload_id?: unknown; action?: unknown }
+  return {
+    upload_id: typeof upload_id === 'string' ? upload_id : null,
+    action: typeof action === 'string' ? action : null
+  }
 }
 
 /** The key of one item of a keyed batch: 64 characters, whatever the batch's own. */

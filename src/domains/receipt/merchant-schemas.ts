@@ -73,10 +73,13 @@ export const Reviewed = Type.Object({
 })
 export type Reviewed = Static<typeof Reviewed>
 
+/** The most receipts that one batch decides. */
+export const MAX_BATCH = 50
+
 export const BatchBody = Type.Object(
   {
     // Each item is judged by itself, its fields too: one that does not fit fails alone.
-    reviews: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 50 })
+    reviews: Type.Array(Type.Unknown(), { minItems: 1, maxItems: MAX_BATCH })
   },
   {
     examples: [{ reviews: [{ upload_id: '019ab1c2-7d00-7000-8000-000000000003', action: 'rejected', reason: '重复' }] }]
