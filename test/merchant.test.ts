@@ -144,8 +144,11 @@ describe('a review', () => {
       'REVIEW_OWN_UPLOAD'
     ])
     expect(await error({ upload_id: 'unknown', action: 'rejected' })).toEqual([404, 4003, 'REVIEW_NOT_FOUND'])
-    expect(await error({ upload_id: other, action: 'approved' })).toEqual([400, 4002, 'ACTUAL_AMOUNT_REQUIRED'])
-    for (const actual_amount of [0, 0.001, -5, 10_000.01, '58.5', null, 1e308, 2 ** 53 + 1]) {
+    for (const nothing of [{}, { actual_amount: null }]) {
+      const refused = await error({ upload_id: other, action: 'approved', ...nothing })
+      expect(refused).toEqual([400, 4002, 'ACTUAL_AMOUNT_REQUIRED'])
+    }
+    for (const actual_amount of [0, 0.001, -5, 10_000.01, '58.5', 1e308, 2 ** 53 + 1]) {
       expect(await error({ upload_id: other, action: 'approved', actual_amount })).toEqual([400, 4001, 'REVIEW_PARAMS'])
     }
     expect(await error({ upload_id: other, action: 'maybe' })).toEqual([400, 4001, 'REVIEW_PARAMS'])

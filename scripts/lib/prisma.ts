@@ -6,11 +6,9 @@ import { PrismaClient } from '../../src/generated/prisma/client.js'
 
 /** Runs `work` with a client of its own on the database at `url`. */
 export async function withPrisma<T>(url: string, work: (db: PrismaClient) => Promise<T>): Promise<T> {
-  const adapter = new PrismaMariaDb({
-    ...connectionOptions(url),
-    connectionLimit: 2,
-    initSql: [...SESSION_SQL]
-  })
+  const options = { ...connectionOptions(url), connectionLimit: 2, initSql: [...SESSION_SQL] }
+  // As text: the driver's own way with prepared statements is not to be trusted, see src/engine/prepared.ts.
+  const adapter = new PrismaMariaDb(options, { useTextProtocol: true })
   const db = new PrismaClient({ adapter, errorFormat: 'minimal' })
   try {
     return await work(db)

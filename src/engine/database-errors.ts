@@ -1,6 +1,8 @@
 /** MySQL: lock wait time-out, deadlock; MariaDB: record has changed since last read. */
 const LOCK_WAIT = 1205
 const TRANSIENT = new Set([LOCK_WAIT, 1213, 1020])
+/** MySQL: max_prepared_stmt_count is reached. */
+const TOO_MANY_PREPARED = 1461
 /** MySQL: too many connections; server shutting down, gone or lost. */
 const SERVER_GONE = [1040, 1053, 1203, 1927, 2006, 2013]
 /** The driver: connection closed, socket failed, time-out, or no connection from the pool in time. */
@@ -23,6 +25,11 @@ export function isTransient(err: unknown): boolean {
 /** Whether a lock was not to be had in time: its holder is still there, so trying again at once helps little. */
 export function isLockWait(err: unknown): boolean {
   return some(err, (facet) => errno(facet) === LOCK_WAIT)
+}
+
+/** Whether the server holds as many prepared statements as it may, all clients together. */
+export function isOutOfPrepared(err: unknown): boolean {
+  return some(err, (facet) => errno(facet) === TOO_MANY_PREPARED)
 }
 
 /** Whether a unique key has that value already: another transaction was faster. */

@@ -1,7 +1,8 @@
 import type { PoolConnection, UpsertResult } from 'mariadb'
 import { Prisma } from '../generated/prisma/client.js'
 import { verbOf } from './pool.js'
-import type { BulkRows, RawTx, Statement } from './tx.js'
+import { prepare, ready } from './prepared.js'
+import type { RawTx, Statement } from './tx.js'
 
 /** The line broke while COMMIT was on it: what was written may be there, or not. */
 export class OutcomeUnknown extends Error {
@@ -17,8 +18,7 @@ export class OutcomeUnknown extends Error {
  * ahead of it included.
  */
 export function driverTx(connection: PoolConnection, watch: { statement(verb: string, seconds: number): void }): RawTx {
-  // MariaDB prepares and executes in one go. With MySQL the driver waits for the one before it sends the other, and a
-  // statement that is prepared already would overtake one that is not: there statements go as text, in their order.
+  // MySQL takes no rows in binary: there they go as one JSON parameter, in statements that are sent as text.
   const isMariaDb = connection.serverVersion().includes('MariaDB')
   const timed = async <T>(sql: string, answer: () => Promise<T>): Promise<T> => {
     const start = performance.now()
@@ -28,32 +28,39 @@ export function driverTx(connection: PoolConnection, watch: { statement(verb: st
       watch.statement(verbOf(sql), (performance.now() - start) / 1000)
     }
   }
-  const run = (query: Statement, given: unknown[]): Promise<unknown> => {
-    const { sql, values } = 'sql' in query ? query : Prisma.sql(query, ...given)
-    return timed(sql, () => (isMariaDb ? connection.execute(sql, values) : connection.query(sql, values)))
+  const readyToSend = async ({ sql, values }: Prisma.Sql): Promise<() => Promise<unknown>> => {
+    const send = isMariaDb ? await ready(connection, sql) : (given: unknown) => connection.query(sql, given)
+    return () => timed(sql, () => send(values))
   }
-  const bulk: BulkRows = {
-    async prepare(one) {
-      // From the connection's cache, but for the first time; closed, it stays there.
-      const prepared = await connection.prepare(one)
-      prepared.close()
-    },
-    async run(one, rows) {
-      const results = await timed(one, () => connection.batch<UpsertResult | UpsertResult[]>(one, rows))
-      return [results].flat().reduce((sum, { affectedRows }) => sum + affectedRows, 0)
-    }
+  const run = async (query: Statement, given: unknown[]): Promise<unknown> => {
+    const send = await readyToSend('sql' in query ? query : Prisma.sql(query, ...given))
+    return send()
+  }
+  const insertRows = async (one: string, rows: readonly (readonly unknown[])[]): Promise<number> => {
+    const results = await timed(one, () => connection.batch<UpsertResult | UpsertResult[]>(one, rows))
+    return [results].flat().reduce((sum, { affectedRows }) => sum + affectedRows, 0)
   }
   return {
-    pipelines: true,
-    ...(isMariaDb ? { bulk } : {}),
+    async ready({ statement, bulk }) {
+      if (isMariaDb && bulk !== undefined) {
+        const prepared = await prepare(connection, bulk.one)
+        // From the connection's cache, where it stays once closed, `batch` has it at once.
+        prepared?.close()
+        if (prepared !== undefined) return () => insertRows(bulk.one, bulk.rows)
+      }
+      const send = await readyToSend(statement)
+      return async () => affectedRows(await send())
+    },
     async $queryRaw<T>(query: Statement, ...values: unknown[]) {
       return (await run(query, values)) as T
     },
     async $executeRaw(query, ...values) {
-      return ((await run(query, values)) as { affectedRows: number }).affectedRows
+      return affectedRows(await run(query, values))
     }
   }
 }
+
+const affectedRows = (answer: unknown): number => (answer as UpsertResult).affectedRows
 
 /** Undoes what a connection has open and gives it back to its pool; one that cannot is closed, which undoes it too. */
 export async function rollBack(connection: PoolConnection): Promise<void> {

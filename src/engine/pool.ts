@@ -2,6 +2,7 @@ import * as mariadb from 'mariadb'
 import { refuse } from '../shared/refusal.js'
 import { connectionOptions, SESSION_SQL } from './connection.js'
 import { gatheringStream } from './gathering-stream.js'
+import { type Preparing, ready } from './prepared.js'
 import { currentUsage } from './request-usage.js'
 
 export interface PoolOptions extends FastPoolOptions {
@@ -73,7 +74,8 @@ export function createPool({ maxWaiting, comments, watch, ...options }: PoolOpti
 
   function watched(connection: mariadb.PoolConnection): mariadb.PoolConnection {
     const query: Ask = connection.query.bind(connection)
-    const execute: Ask = connection.execute.bind(connection)
+    const bare = { prepare: connection.prepare.bind(connection), query } as Preparing
+    const execute: Ask = async (statement, values) => (await ready(bare, statement))(values)
     const timed =
       (ask: Ask): Ask =>
       async (statement, values) => {

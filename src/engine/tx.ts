@@ -20,19 +20,13 @@ export interface RawDb {
  */
 export interface RawTx extends RawDb {
   $executeRaw(query: Statement, ...values: unknown[]): Promise<number>
-  /** Statements may be sent before the ones ahead of them are answered; they run in the order they were sent. */
-  readonly pipelines?: true
-  /** Where rows can go in binary beside a statement for one of them. */
-  readonly bulk?: BulkRows
+  /**
+   * Where statements may be sent before the ones ahead of them are answered, and run in the order they were sent.
+   * Makes a write ready; what it answers with sends it at once, and tells how many rows it matched. Whoever sends
+   * several waits for each to be ready: one that is not would be overtaken by the next that is.
+   */
+  readonly ready?: (write: Write) => Promise<() => Promise<number>>
   readonly $connect?: never
-}
-
-/** A statement that is run for each of many rows, in one round trip and as one statement. */
-export interface BulkRows {
-  /** To be awaited before {@link run}: a statement that is not prepared yet would be overtaken by later ones. */
-  prepare(one: string): Promise<void>
-  /** @returns how many rows were written */
-  run(one: string, rows: readonly (readonly unknown[])[]): Promise<number>
 }
 
 /** A statement that is to be run, and what its count of rows must satisfy. */
@@ -54,9 +48,13 @@ export async function writeAll(tx: RawTx, writes: Iterable<Write>): Promise<void
   const sent: Promise<void>[] = []
   try {
     for (const write of writes) {
-      if (tx.bulk && write.bulk) await tx.bulk.prepare(write.bulk.one)
-      const done = send(tx, write)
-      if (tx.pipelines !== true) await done
+      if (tx.ready === undefined) {
+        const matched = await tx.$executeRaw(write.statement)
+        write.check?.(matched)
+        continue
+      }
+      const send = await tx.ready(write)
+      const done = send().then(write.check)
       // Until all are sent nobody waits for it.
       done.catch(() => {})
       sent.push(done)
@@ -65,10 +63,4 @@ export async function writeAll(tx: RawTx, writes: Iterable<Write>): Promise<void
     await Promise.allSettled(sent)
   }
   await Promise.all(sent)
-}
-
-async function send(tx: RawTx, write: Write): Promise<void> {
-  const { bulk, check } = write
-  const matched = await (tx.bulk && bulk ? tx.bulk.run(bulk.one, bulk.rows) : tx.$executeRaw(write.statement))
-  check?.(matched)
 }

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { isUnavailable } from '../engine/database-errors.js'
+import { isTransient, isUnavailable } from '../engine/database-errors.js'
 import type { ErrorName } from '../shared/catalogue.js'
 import { type FailureBody, failureBody, MAX_DETAILS, Refusal, refuse } from '../shared/refusal.js'
 import { Failure } from '../shared/schemas.js'
@@ -47,7 +47,7 @@ export function toRefusal(err: FastifyError | Refusal | Error, invalid: ErrorNam
   const named = BY_STATUS[statusCode]
   if (named !== undefined) return refuse(named)
   if (statusCode >= 400 && statusCode < 500) return refuse('BODY_MALFORMED')
-  return refuse(isUnavailable(err) ? 'DATABASE_UNAVAILABLE' : 'INTERNAL')
+  return refuse(isUnavailable(err) || isTransient(err) ? 'DATABASE_UNAVAILABLE' : 'INTERNAL')
 }
 
 function fromValidation(faults: NonNullable<FastifyError['validation']>, invalid: ErrorName): Refusal {
