@@ -222,11 +222,7 @@ function ownFaults(config: Config): string[] {
     if (!((parseDuration(config[name]) ?? 0) >= 1000)) faults.push(`${name} is no length of time such as 2h or 7d`)
   }
   if (!isTimeZone(config.BUSINESS_TZ)) faults.push(`BUSINESS_TZ is no time zone such as Asia/Shanghai`)
-  if (config.STORAGE === 's3') {
-    for (const name of ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY', 'S3_SECRET_KEY'] as const) {
-      if (config[name] === undefined) faults.push(`${name} is missing: STORAGE=s3 needs it`)
-    }
-  }
+  if (config.STORAGE === 's3') faults.push(...missing(config, S3_KEYS, 'STORAGE=s3 needs it'))
   faults.push(...gatewayFaults(config))
   for (const name of ['JWT_SECRET', 'ENCRYPTION_KEY'] as const) {
     if (config[`${name}_PREVIOUS`]?.toLowerCase() === config[name]?.toLowerCase() && config[name] !== undefined) {
@@ -244,14 +240,21 @@ function ownFaults(config: Config): string[] {
   return faults
 }
 
+const S3_KEYS = ['S3_ENDPOINT', 'S3_BUCKET', 'S3_ACCESS_KEY', 'S3_SECRET_KEY'] as const
+/** What any SMS gateway needs. */
+const SMS_KEYS = ['SMS_ACCESS_KEY', 'SMS_SECRET_KEY', 'SMS_SIGN_NAME', 'SMS_TEMPLATE'] as const
+
+/** A fault for each of these settings that is not set. */
+function missing(config: Config, names: readonly (keyof Config)[], why: string): string[] {
+  return names.filter((name) => config[name] === undefined).map((name) => `${name} is missing: ${why}`)
+}
+
 /** What the services outside need: the SMS gateway its keys, WeChat both of its, and each a line nobody listens to. */
 function gatewayFaults(config: Config): string[] {
   const faults: string[] = []
   if (config.SMS_PROVIDER !== 'console') {
-    const needed = ['SMS_ACCESS_KEY', 'SMS_SECRET_KEY', 'SMS_SIGN_NAME', 'SMS_TEMPLATE'] as const
-    for (const name of config.SMS_PROVIDER === 'tencent' ? ([...needed, 'SMS_APP_ID'] as const) : needed) {
-      if (config[name] === undefined) faults.push(`${name} is missing: SMS_PROVIDER=${config.SMS_PROVIDER} needs it`)
-    }
+    const needed = config.SMS_PROVIDER === 'tencent' ? [...SMS_KEYS, 'SMS_APP_ID' as const] : SMS_KEYS
+    faults.push(...missing(config, needed, `SMS_PROVIDER=${config.SMS_PROVIDER} needs it`))
   }
   if (config.WECHAT_APPID === undefined && config.WECHAT_SECRET !== undefined) {
     faults.push('WECHAT_APPID is missing: WECHAT_SECRET belongs to it')
@@ -279,9 +282,16 @@ function productionFaults(config: Config, env: NodeJS.ProcessEnv): string[] {
   for (const name of [...secrets, 'ALERT_WEBHOOK_URL'] as const) {
     if (PLACEHOLDERS.has(env[name] ?? '')) faults.push(`${name} is still the placeholder of .env.example`)
   }
-  if (config.STORAGE === 'local') faults.push('STORAGE=local keeps photographs on one machine: set s3 and its keys')
+  // With what each will need, so that one try tells all.
+  if (config.STORAGE === 'local') {
+    faults.push('STORAGE=local keeps photographs on one machine: set s3 and its keys')
+    faults.push(...missing(config, S3_KEYS, 'production keeps photographs in S3'))
+  }
   if (!config.RATE_LIMIT) faults.push('RATE_LIMIT=off is for tests: production needs its limits')
-  if (config.SMS_PROVIDER === 'console') faults.push('SMS_PROVIDER=console prints codes to the log: set a gateway')
+  if (config.SMS_PROVIDER === 'console') {
+    faults.push('SMS_PROVIDER=console prints codes to the log: set a gateway')
+    faults.push(...missing(config, SMS_KEYS, 'production sends codes by a gateway'))
+  }
   return faults
 }
 

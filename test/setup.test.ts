@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -135,6 +136,26 @@ test('SIGTERM ends the service within ten seconds, whatever a client leaves open
   expect(run.code).toBe(0)
   // Ten seconds, and what a loaded machine needs to notice.
   expect(Date.now() - start).toBeLessThan(15_000)
+})
+
+test('TERM to npm start reaches the service: nothing is left of it', async () => {
+  const { PATH = '', HOME = '' } = process.env
+  const env = { PATH, HOME, LOG_LEVEL: 'warn', DATABASE_URL: databaseUrl(), PORT: '0' }
+  const npm = spawn('npm', ['start'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  let stdout = ''
+  npm.stdout.on('data', (chunk) => {
+    stdout += chunk
+  })
+  await until(() => /Service/.test(stdout))
+  const address = /(http:\/\/[\d.:]+)/.exec(stdout)?.[1] ?? ''
+  expect((await fetch(`${address}/health/live`)).ok).toBe(true)
+  npm.kill('SIGTERM')
+  await until(() =>
+    fetch(`${address}/health/live`).then(
+      () => false,
+      () => true
+    )
+  )
 })
 
 test('settings that do not hold are all named, and nothing starts', async () => {

@@ -20,7 +20,10 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   const given = process.env.TEST_DATABASE_URL
   if (given !== undefined && given !== '') {
     process.stderr.write(`tests run on the server at ${new URL(given).host}\n`)
-    project.provide('serverUrl', given)
+    // Whatever database it names need not exist: each test file makes its own.
+    const server = new URL(given)
+    server.pathname = '/'
+    project.provide('serverUrl', server.toString())
     return undefined
   }
   const dir = await mkdtemp(path.join(tmpdir(), 'lottery-test-'))
