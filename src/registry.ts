@@ -1,4 +1,4 @@
-import { codeSweep } from './domains/auth/codes.js'
+import { codeRequestSweep, codeSweep } from './domains/auth/codes.js'
 import { StockUpdate } from './domains/exchange/pushes.js'
 import { drawsTotal, resultsTotal } from './domains/lottery/counters.js'
 import { LotteryResult } from './domains/lottery/pushes.js'
@@ -24,7 +24,14 @@ export const PUSHES: readonly PushKind[] = [
 ]
 
 /** Everything that is removed or marked once it is past its time. */
-export const SWEEPS: readonly Sweep[] = [answerSweep, codeSweep, sessionSweep, voucherSweep, pushLogSweep]
+export const SWEEPS: readonly Sweep[] = [
+  answerSweep,
+  codeSweep,
+  codeRequestSweep,
+  sessionSweep,
+  voucherSweep,
+  pushLogSweep
+]
 
 /** What transactions count, for /metrics. */
 export const COUNTERS: readonly CounterKind[] = [drawsTotal, resultsTotal, pointsIn, pointsOut]

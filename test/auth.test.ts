@@ -77,6 +77,64 @@ describe('verification codes', () => {
     expect((await post(app, 'login', { mobile, code })).json().error).toBe('CODE_INVALID')
   })
 
+  describe('tries count by the address they come from', () => {
+    const at = (app: FastifyInstance, mobile: string, remoteAddress: string) => ({
+      ask: async () => {
+        const reply = await app.inject({
+          method: 'POST',
+          url: '/api/auth/send-code',
+          payload: { mobile },
+          remoteAddress
+        })
+        return reply.json().data.code_hint as string
+      },
+      try: async (code: string) => {
+        const payload = { mobile, code }
+        return (await app.inject({ method: 'POST', url: '/api/auth/login', payload, remoteAddress })).statusCode
+      }
+    })
+    const wrongOf = (code: string) => String((Number(code) + 1) % 1_000_000).padStart(6, '0')
+
+    test('strangers have three together, and take none of the owner’s', async () => {
+      const app = await createApp()
+      const mobile = newMobile()
+      const owner = at(app, mobile, '10.2.0.1')
+      const code = await owner.ask()
+      const guesses = Array.from({ length: 20 }, (_, n) => at(app, mobile, `10.3.0.${n}`).try(wrongOf(code)))
+      expect(await Promise.all(guesses)).toEqual(Array(20).fill(400))
+      const row = await app.db.verificationCode.findUniqueOrThrow({ where: { mobile } })
+      expect([row.attempts, row.otherAttempts]).toEqual([0, 3])
+      // Theirs are used up: not even the right one is taken from them.
+      expect(await at(app, mobile, '10.3.0.99').try(code)).toBe(400)
+      for (let time = 0; time < 4; time += 1) expect(await owner.try(wrongOf(code))).toBe(400)
+      expect(await owner.try(code)).toBe(200)
+    })
+
+    test('the fifth wrong one of the owner kills it for that address, not for the phone beside it', async () => {
+      const app = await createApp()
+      const mobile = newMobile()
+      const owner = at(app, mobile, '2001:db8::1')
+      const code = await owner.ask()
+      // Another address of the same /64 is the same client.
+      const wrong = Array.from({ length: 5 }, (_, n) => at(app, mobile, `2001:db8::${n + 1}`).try(wrongOf(code)))
+      expect(await Promise.all(wrong)).toEqual(Array(5).fill(400))
+      expect(await owner.try(code)).toBe(400)
+      expect(await at(app, mobile, '2001:db8:0:1::1').try(code)).toBe(200)
+    })
+
+    test('a new code has all its tries again, and belongs to whoever asked for it', async () => {
+      const app = await createApp()
+      const mobile = newMobile()
+      const [owner, stranger] = [at(app, mobile, '10.2.0.1'), at(app, mobile, '10.3.0.1')]
+      const first = await stranger.ask()
+      for (let time = 0; time < 3; time += 1) expect(await owner.try(wrongOf(first))).toBe(400)
+      expect(await owner.try(first)).toBe(400)
+      const second = await owner.ask()
+      for (let time = 0; time < 4; time += 1) expect(await owner.try(wrongOf(second))).toBe(400)
+      expect(await owner.try(second)).toBe(200)
+    })
+  })
+
   test('codes are not readable in the database, and production does not echo them', async () => {
     const sent: string[] = []
     const app = await createApp({

@@ -100,7 +100,7 @@ describe.each(GATEWAYS)('by $provider', (kind) => {
       expect((await ask(app, mobile)).json()).toMatchObject({ code: 5007, error: 'SMS_UNAVAILABLE' })
     }
     expect((await enter(app, mobile, gateway.sent[0]?.code)).json().error).toBe('CODE_INVALID')
-    expect(await app.db.verificationCode.findUnique({ where: { mobile } })).toMatchObject({ dayCount: 1 })
+    expect(await app.db.codeRequest.findMany({ where: { mobile } })).toMatchObject([{ dayCount: 1 }])
     expect((await ask(app, mobile)).statusCode).toBe(200)
     expect((await enter(app, mobile, gateway.sent[1]?.code)).statusCode).toBe(200)
   })
@@ -153,7 +153,7 @@ describe('how many codes', () => {
     expect((await ask(app, newMobile())).statusCode).toBe(200)
     now = Date.parse('2026-11-22T16:00:00Z')
     expect((await ask(app, mobile)).statusCode).toBe(200)
-    expect(await app.db.verificationCode.findUnique({ where: { mobile } })).toMatchObject({ dayCount: 1 })
+    expect(await app.db.codeRequest.findMany({ where: { mobile } })).toMatchObject([{ dayCount: 1 }])
   })
 
   test('of twenty asked for at once, of two instances, one is sent; of a day’s last too', async () => {
@@ -177,6 +177,28 @@ describe('how many codes', () => {
     }
     expect(await twenty()).toEqual(Array(20).fill(429))
     expect(sent).toHaveLength(CODES_A_DAY)
+  })
+
+  test('each address has its own ten: a stranger uses up nobody’s day', async () => {
+    let now = Date.parse('2026-11-22T02:00:00Z')
+    const app = await createApp({ config: limited, clock: () => new Date(now) })
+    const mobile = newMobile()
+    const from = async (remoteAddress: string) => {
+      now += MINUTE
+      const url = '/api/auth/send-code'
+      return (await app.inject({ method: 'POST', url, payload: { mobile }, remoteAddress })).statusCode
+    }
+    for (let sent = 0; sent < CODES_A_DAY; sent += 1) expect(await from('10.1.1.1')).toBe(200)
+    expect(await from('10.1.1.1')).toBe(429)
+    for (let sent = 0; sent < CODES_A_DAY; sent += 1) expect(await from('10.1.1.2')).toBe(200)
+    expect(await from('10.1.1.2')).toBe(429)
+    // A /64 is one client. And the count outlives a sweep, which takes the code.
+    for (let sent = 0; sent < CODES_A_DAY; sent += 1) expect(await from(`2001:db8::${sent}`)).toBe(200)
+    now += 10 * MINUTE
+    await app.sweepNow()
+    expect(await app.db.verificationCode.count({ where: { mobile } })).toBe(0)
+    expect(await from('2001:db8::ffff')).toBe(429)
+    expect(await from('2001:db8:0:1::1')).toBe(200)
   })
 
   test('an address gets three a minute, whatever mobiles it names', async () => {

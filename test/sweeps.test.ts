@@ -51,26 +51,27 @@ describe('sweeps', () => {
     expect(left.map(({ idemKey }) => idemKey)).toEqual(['fresh'])
   })
 
-  test('remove codes a day after their end, and ended sessions; live ones stay', async () => {
+  test('remove codes at their end, counts of codes once their day is over anywhere, and ended sessions', async () => {
     let now = new Date()
     const app = await createApp({ clock: () => now, config: { JWT_REFRESH_EXPIRES_IN: '7d' } })
     const diner = await newDiner(app)
+    const { mobile, userId } = diner
     const counts = async () => ({
-      codes: await app.db.verificationCode.count({ where: { mobile: diner.mobile } }),
-      sessions: await app.db.session.count({ where: { userId: diner.userId } })
+      codes: await app.db.verificationCode.count({ where: { mobile } }),
+      requests: await app.db.codeRequest.count({ where: { mobile } }),
+      sessions: await app.db.session.count({ where: { userId } })
     })
-    expect(await app.sweepNow()).toBe(true)
-    expect(await counts()).toEqual({ codes: 1, sessions: 1 })
-    now = new Date(now.getTime() + DAY_MS)
-    await app.sweepNow()
+    const after = async (ms: number) => {
+      now = new Date(now.getTime() + ms)
+      expect(await app.sweepNow()).toBe(true)
+      return counts()
+    }
+    expect(await after(0)).toEqual({ codes: 1, requests: 1, sessions: 1 })
     // Its five minutes are over, and the count of its day may still be asked for.
-    expect(await counts()).toEqual({ codes: 1, sessions: 1 })
-    now = new Date(now.getTime() + DAY_MS / 24)
-    await app.sweepNow()
-    expect(await counts()).toEqual({ codes: 0, sessions: 1 })
-    now = new Date(now.getTime() + 7 * DAY_MS)
-    await app.sweepNow()
-    expect(await counts()).toEqual({ codes: 0, sessions: 0 })
+    expect(await after(DAY_MS / 24)).toEqual({ codes: 0, requests: 1, sessions: 1 })
+    expect(await after(DAY_MS)).toEqual({ codes: 0, requests: 1, sessions: 1 })
+    expect(await after(3 * DAY_MS)).toEqual({ codes: 0, requests: 0, sessions: 1 })
+    expect(await after(7 * DAY_MS)).toEqual({ codes: 0, requests: 0, sessions: 0 })
   })
 
   test('are done by one instance at a time, each is measured, and one that fails stops no other', async () => {

@@ -1,10 +1,12 @@
 /** Life of a verification code in seconds (contract section 3). */
 export const CODE_TTL_SECONDS = 300
-/** Wrong tries that kill a code. */
+/** Tries at a code from the address that asked for it: the fifth wrong one kills it there (contract section 3). */
 export const CODE_TRIES = 5
+/** And from all other addresses together: a stranger spends these, and not the owner's. */
+export const CODE_TRIES_ELSEWHERE = 3
 /** One code a mobile in this time. */
 const CODE_EVERY_SECONDS = 60
-/** Codes of a mobile on a business day. */
+/** Codes that an address may ask for to a mobile on a business day. */
 export const CODES_A_DAY = 10
 const LOCK_AFTER = 3
 const LOCK_WINDOW_MS = 30 * 60 * 1000
@@ -15,7 +17,10 @@ export function newVerificationCode(randomInt: (below: number) => number): strin
   return String(randomInt(1_000_000)).padStart(6, '0')
 }
 
-/** What a mobile was sent before: when last, and how many on `day`. `sentAt` is 0 when nothing has to be waited for. */
+/**
+ * What was sent before: when last to the mobile, and how many the address had asked for on `day`. `sentAt` is 0 when
+ * nothing has to be waited for.
+ */
 interface Sent {
   readonly sentAt: number
   readonly day: string | null
@@ -23,7 +28,7 @@ interface Sent {
 }
 
 /**
- * Whether a mobile may have another code: one a minute, ten a business day (contract section 2).
+ * Whether a mobile may have another code: one a minute, and for each address ten a business day (contract section 2).
  * @param day the business day of `now`, and when it ends
  * @returns for how many seconds to wait, 0 for none, and the day's count with this code
  */

@@ -6,7 +6,7 @@ import { Refusal, refuse } from '../../shared/refusal.js'
 import { failures, ok, success } from '../../shared/schemas.js'
 import { createUser } from '../user/accounts.js'
 import { toUserInfo } from '../user/schemas.js'
-import { consumeCode, dropCode, keepCode, tryCode } from './codes.js'
+import { addressOf, consumeCode, dropCode, keepCode, tryCode } from './codes.js'
 import { examples } from './examples.js'
 import { loggedAttempt } from './login-log.js'
 import { CODE_TTL_SECONDS, newVerificationCode } from './rules.js'
@@ -46,16 +46,16 @@ export const smsLogin: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ body: { mobile }, log }) => {
-      const code = newVerificationCode(app.randomInt)
-      const { BUSINESS_TZ: timeZone, RATE_LIMIT: limited } = config
-      await app.tx((uow) => keepCode(uow, { mobile, code, timeZone, limited }))
+    async (request) => {
+      const [{ mobile }, code] = [request.body, newVerificationCode(app.randomInt)]
+      const rules = { timeZone: config.BUSINESS_TZ, limited: config.RATE_LIMIT }
+      await app.tx((uow) => keepCode(uow, { mobile, code, address: addressOf(request), ...rules }))
       try {
         await app.sms.sendCode(mobile, code)
       } catch (err) {
-        await dropCode(app.db, cipher, mobile, code, app.clock())
+        await app.tx((uow) => dropCode(uow, mobile, code))
         if (err instanceof Refusal) throw err
-        log.error({ err }, 'the SMS gateway failed')
+        request.log.error({ err }, 'the SMS gateway failed')
         throw refuse('SMS_UNAVAILABLE')
       }
       return success({
@@ -82,7 +82,7 @@ export const smsLogin: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { mobile, code } = request.body
       const { user, subject, isNew } = await loggedAttempt(request, 'sms', mobile, async () => {
-        await tryCode(app.db, cipher, mobile, code, app.clock())
+        await tryCode(app.db, cipher, { mobile, code, address: addressOf(request), now: app.clock() })
         return app.tx((uow) => login(uow, { mobile, code, newUserPoints: config.NEW_USER_POINTS, refreshSeconds }))
       })
       return success({ ...app.tokens.mint(subject), is_new_user: isNew, user_info: toUserInfo(user) })
