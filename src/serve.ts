@@ -30,7 +30,10 @@ export async function serve(
   config: AppOptions['config'],
   noticeMs = config.NODE_ENV === 'production' ? NOTICE_MS : 0
 ): Promise<Service> {
-  const app = await buildApp({ config, logger: createLogger(config, undefined, await logFiles(config)) })
+  const logger = createLogger(config, undefined, await logFiles(config))
+  // The process ends of it as it would anyhow, but the log says why.
+  process.on('uncaughtExceptionMonitor', (err) => logger.fatal({ err }, 'nobody caught this: the process ends'))
+  const app = await buildApp({ config, logger })
   const address = await app.listen({ host: config.HOST, port: config.PORT }).catch(async (err: unknown) => {
     // Its database connections would keep the process alive.
     await app.close()

@@ -92,7 +92,7 @@ describe('an upload', () => {
     const fetched = await app.inject(new URL(data.image_url).pathname)
     expect(fetched.headers).toMatchObject({ 'content-type': 'image/jpeg', 'x-content-type-options': 'nosniff' })
     const kept = await sharp(fetched.rawPayload).metadata()
-    expect(kept).toMatchObject({ format: 'jpeg', width: 720, height: 1080 })
+    expect(kept).toMatchObject({ format: 'jpeg', width: 1080, height: 1620 })
     expect([kept.exif, kept.orientation]).toEqual([undefined, undefined])
     expect(data.file_size).toBe(fetched.rawPayload.length)
     const thumbnail = await app.inject(new URL(data.thumbnail_url).pathname)

@@ -239,7 +239,7 @@ export const catalogue = {
     msg: '无法识别的图片',
     tip: '图片打不开',
     solution: '请上传 JPEG、PNG、GIF 或 WebP 图片',
-    when: 'the file is no JPEG, PNG, GIF or WebP that decodes, or is over 40 megapixels'
+    when: 'the file is no JPEG, PNG, GIF, WebP or HEIC that decodes, or is over 40 megapixels (a JPEG: 200)'
   },
   AVATAR_REQUIRED: {
     status: 400,
@@ -263,7 +263,7 @@ export const catalogue = {
     msg: '无法识别的头像图片',
     tip: '图片打不开',
     solution: '请上传 JPEG、PNG、GIF 或 WebP 图片',
-    when: 'the file is no JPEG, PNG, GIF or WebP that decodes, or is over 40 megapixels'
+    when: 'the file is no JPEG, PNG, GIF, WebP or HEIC that decodes, or is over 40 megapixels (a JPEG: 200)'
   },
   IMAGE_REQUIRED: {
     status: 400,
@@ -287,7 +287,7 @@ export const catalogue = {
     msg: '无法识别的商品图片',
     tip: '图片打不开',
     solution: '请上传 JPEG、PNG、GIF 或 WebP 图片',
-    when: 'the file is no JPEG, PNG, GIF or WebP that decodes, or is over 40 megapixels'
+    when: 'the file is no JPEG, PNG, GIF, WebP or HEIC that decodes, or is over 40 megapixels (a JPEG: 200)'
   },
   MERCHANT_REQUIRED: {
     status: 403,

@@ -1,18 +1,23 @@
 import { createHash, randomBytes } from 'node:crypto'
 import PQueue from 'p-queue'
-import sharp, { type Sharp } from 'sharp'
+import sharp from 'sharp'
 import type { ErrorName } from '../../shared/catalogue.js'
 import { refuse } from '../../shared/refusal.js'
+import { withPicture } from './source.js'
 
 /** The largest photograph that is taken, in bytes. */
 export const MAX_PHOTO_BYTES = 5 * 1024 * 1024
-const MAX_PIXELS = 40_000_000
-const BOX = { width: 1920, height: 1080 }
+/** What a receipt is kept within, lying or standing (contract section 7). */
+const LONG_SIDE = 1920
+const SHORT_SIDE = 1080
+/** A receipt is long where it is so many times as long as wide: it keeps a width that can be read. */
+const LONG_SHAPE = 2.5
+const READABLE_WIDTH = 720
+const MAX_KEPT_PIXELS = 12_000_000
 const THUMBNAIL_SIDE = 400
 const AVATAR_SIDE = 256
 const PRODUCT_SIDE = 1080
 const QUALITY = 80
-const FORMATS = new Set(['jpeg', 'png', 'gif', 'webp'])
 const JOBS_AT_A_TIME = 2
 const JOBS_WAITING = 8
 const RETRY_AFTER_SECONDS = 3
@@ -42,18 +47,32 @@ interface Photo {
 }
 
 /**
- * Makes of an upload what is kept: upright, within 1920×1080, JPEG, without metadata, and a thumbnail. The type is
- * told from the bytes; of an animation the first frame is taken. The upload is decoded once.
+ * What a receipt is scaled to, so that it can still be read: within 1920×1080 lying or 1080×1920 standing, but one that
+ * is long keeps 720 pixels across, up to twelve megapixels in all. None is enlarged.
+ */
+export function receiptSize({ width, height }: { width: number; height: number }): { width: number; height: number } {
+  const [short, long] = [Math.min(width, height), Math.max(width, height)]
+  const scale =
+    long > short * LONG_SHAPE
+      ? Math.min(1, READABLE_WIDTH / short, Math.sqrt(MAX_KEPT_PIXELS / (width * height)))
+      : Math.min(1, SHORT_SIDE / short, LONG_SIDE / long)
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) }
+}
+
+/**
+ * Makes of an upload what is kept: upright, of a size that can be read, JPEG, without metadata, and a thumbnail. The
+ * type is told from the bytes; of an animation the first frame is taken.
  * @throws Refusal PHOTO_UNREADABLE
  */
 export function processPhoto(upload: Buffer): Promise<Photo> {
   return orRefuse('PHOTO_UNREADABLE', async () => {
-    const image = await (await open(upload))
-      .autoOrient()
-      .resize({ ...BOX, fit: 'inside', withoutEnlargement: true })
-      .flatten({ background: '#ffffff' })
-      .jpeg({ quality: QUALITY })
-      .toBuffer()
+    const image = await withPicture(upload, (picture) =>
+      picture.image
+        .resize({ ...receiptSize(picture), fit: 'fill' })
+        .flatten({ background: '#ffffff' })
+        .jpeg({ quality: QUALITY })
+        .toBuffer()
+    )
     const thumbnail = await sharp(image)
       .resize({ width: THUMBNAIL_SIDE, height: THUMBNAIL_SIDE, fit: 'inside', withoutEnlargement: true })
       .jpeg({ quality: QUALITY })
@@ -84,12 +103,10 @@ async function differenceHash(image: Buffer): Promise<string> {
  * @throws Refusal AVATAR_UNREADABLE
  */
 export function processAvatar(upload: Buffer): Promise<Buffer> {
-  return orRefuse('AVATAR_UNREADABLE', async () =>
-    (await open(upload))
-      .autoOrient()
-      .resize({ width: AVATAR_SIDE, height: AVATAR_SIDE, fit: 'cover' })
-      .webp({ quality: QUALITY })
-      .toBuffer()
+  return orRefuse('AVATAR_UNREADABLE', () =>
+    withPicture(upload, ({ image }) =>
+      image.resize({ width: AVATAR_SIDE, height: AVATAR_SIDE, fit: 'cover' }).webp({ quality: QUALITY }).toBuffer()
+    )
   )
 }
 
@@ -98,12 +115,13 @@ export function processAvatar(upload: Buffer): Promise<Buffer> {
  * @throws Refusal IMAGE_UNREADABLE
  */
 export function processProductImage(upload: Buffer): Promise<Buffer> {
-  return orRefuse('IMAGE_UNREADABLE', async () =>
-    (await open(upload))
-      .autoOrient()
-      .resize({ width: PRODUCT_SIDE, height: PRODUCT_SIDE, fit: 'inside', withoutEnlargement: true })
-      .webp({ quality: QUALITY })
-      .toBuffer()
+  return orRefuse('IMAGE_UNREADABLE', () =>
+    withPicture(upload, ({ image }) =>
+      image
+        .resize({ width: PRODUCT_SIDE, height: PRODUCT_SIDE, fit: 'inside', withoutEnlargement: true })
+        .webp({ quality: QUALITY })
+        .toBuffer()
+    )
   )
 }
 
@@ -114,16 +132,6 @@ async function orRefuse<T>(unreadable: ErrorName, work: () => Promise<T>): Promi
   } catch {
     throw refuse(unreadable)
   }
-}
-
-/** @throws Error when the bytes are none of the formats that are taken, or too many pixels */
-async function open(upload: Buffer): Promise<Sharp> {
-  const source = sharp(upload, { limitInputPixels: MAX_PIXELS, failOn: 'error', animated: false })
-  const { format, compression } = await source.metadata()
-  // libvips calls both HEIC and AVIF heif; few builds of it can read the former.
-  const taken = FORMATS.has(format ?? '') || (format === 'heif' && compression === 'hevc')
-  if (!taken) throw new Error(`${format} is none of ours`)
-  return source
 }
 
 /** A key that nobody can guess, by month below `kind`, without its ending. */

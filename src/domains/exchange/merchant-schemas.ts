@@ -82,7 +82,7 @@ export type ProductStats = Static<typeof ProductStats>
 
 /** The multipart form, for the documentation: it is read as a stream. */
 export const ImageForm = Type.Object(
-  { image: Type.String({ format: 'binary', description: 'one file of at most 5 MB: JPEG, PNG, GIF or WebP' }) },
+  { image: Type.String({ format: 'binary', description: 'one file of at most 5 MB: JPEG, PNG, GIF, WebP, HEIC' }) },
   { examples: [{ image: '(the bytes of the file)' }] }
 )
 export const Image = Type.Object({ image_url: Type.String() })

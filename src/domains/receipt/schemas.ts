@@ -10,7 +10,7 @@ export const UploadParams = Type.Object({ id: UploadId })
 /** The multipart form, for the documentation: it is read as a stream, see form.ts. */
 export const UploadForm = Type.Object(
   {
-    photo: Type.String({ format: 'binary', description: 'one file of at most 5 MB: JPEG, PNG, GIF or WebP' }),
+    photo: Type.String({ format: 'binary', description: 'one file of at most 5 MB: JPEG, PNG, GIF, WebP, HEIC' }),
     amount: Type.String({ description: 'yuan, 0.01 to 10000, at most two decimals' }),
     description: Type.Optional(Type.String({ maxLength: 500 }))
   },

@@ -95,7 +95,7 @@ export type ProfileBody = Static<typeof ProfileBody>
 
 /** The multipart form, for the documentation: it is read as a stream. */
 export const AvatarForm = Type.Object(
-  { avatar: Type.String({ format: 'binary', description: 'one file of at most 5 MB: JPEG, PNG, GIF or WebP' }) },
+  { avatar: Type.String({ format: 'binary', description: 'one file of at most 5 MB: JPEG, PNG, GIF, WebP, HEIC' }) },
   { examples: [{ avatar: '(the bytes of the file)' }] }
 )
 export const Avatar = Type.Object({ avatar_url: Type.String() })
