@@ -136,6 +136,14 @@ switch (task) {
     build()
     run(binary('vitest'), ['run', ...process.argv.slice(3)])
     break
+  case 'fuzz': {
+    const [flag, minutes = ''] = process.argv.slice(3)
+    if (flag !== undefined && (flag !== '--minutes' || !/^\d+$/.test(minutes)))
+      fail('Usage: npm run fuzz -- --minutes 10')
+    prepare()
+    run(binary('vitest'), ['run', 'test/fuzz.test.ts'], { FUZZ_MINUTES: minutes || '1' })
+    break
+  }
   case 'start':
   case 'demo':
   case 'migrate':

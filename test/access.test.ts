@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import type { RawDb } from '../src/engine/tx.js'
+import { SessionCache } from '../src/identity/session-states.js'
 import { createApp, newAdmin, newDiner, until } from './helpers/app.js'
 import { picture, upload } from './helpers/upload.js'
 
@@ -74,4 +76,41 @@ test('a promotion is noticed at once where an event tells of it, and within 30 s
   expect(await error()).toBeUndefined()
   await app.db.user.update({ where: { userId: diner.userId }, data: { isMerchant: false } })
   await until(async () => (await error()) === 'MERCHANT_REQUIRED', 30_000)
+})
+
+test('a look-up of a session that a change overtook is not kept: whoever asks next is told of the change', async () => {
+  const app = await createApp()
+  const diner = await newDiner(app)
+  const { sid } = await app.db.session.findFirstOrThrow({ where: { userId: diner.userId } })
+  for (const forget of [
+    (cache: SessionCache) => cache.forgetSession(sid),
+    (cache: SessionCache) => cache.forgetUser(diner.userId),
+    (cache: SessionCache) => cache.forgetAll()
+  ]) {
+    await app.db.session.update({ where: { sid }, data: { revokedAt: null } })
+    let hold = (): void => {}
+    let isHeld = true
+    const held = new Promise<void>((resolve) => {
+      hold = resolve
+    })
+    // The real database, whose first answer is on its way for a while.
+    const slow: RawDb = {
+      async $queryRaw<T>(query: Parameters<RawDb['$queryRaw']>[0], ...values: unknown[]) {
+        const rows = await app.db.$queryRaw<T>(query as TemplateStringsArray, ...values)
+        if (isHeld) await held
+        return rows
+      }
+    }
+    const cache = new SessionCache(slow, () => new Date())
+    const overtaken = cache.get(sid)
+    await until(async () => (await app.db.session.count({ where: { sid } })) === 1)
+    await new Promise((resolve) => setImmediate(resolve))
+    await app.db.session.update({ where: { sid }, data: { revokedAt: new Date() } })
+    forget(cache)
+    isHeld = false
+    hold()
+    await overtaken
+    expect((await cache.get(sid))?.isValid).toBe(false)
+    expect((await cache.get(sid))?.isValid).toBe(false)
+  }
 })

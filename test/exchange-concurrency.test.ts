@@ -1,6 +1,9 @@
 import { createConnection } from 'mariadb'
 import { expect, test } from 'vitest'
+import type { DecidedOrder } from '../src/domains/exchange/order-request.js'
+import { readProducts, takeStock } from '../src/domains/exchange/store.js'
 import { connectionOptions } from '../src/engine/connection.js'
+import { StaleRead } from '../src/engine/database-errors.js'
 import { createApp, type Diner, databaseUrl, ledgerFaults, newDiner, newMerchant, signIn, sql } from './helpers/app.js'
 import { newProduct, stockOf, submit, tally } from './helpers/shop.js'
 
@@ -169,4 +172,27 @@ test('an order that waits for a locked diner holds up no other', async () => {
   await holder.end()
   expect(codeOf(await waiting)).toBe('done')
   expect(await stockOf(app, productId)).toBe(94)
+})
+
+test('what was bought, repriced, taken off the shelf or deleted since it was read is not sold as it was read', async () => {
+  const app = await createApp()
+  const changes = {
+    'its price': { exchangePoints: 99 },
+    'its shelf': { status: 'unavailable' },
+    'its deletion': { deletedAt: new Date() },
+    'its stock': { stock: 1 }
+  } as const
+  for (const [what, data] of Object.entries(changes)) {
+    const productId = await newProduct(app, { exchangePoints: 100, stock: 5 })
+    const take = () =>
+      app.fastTx(async ({ tx }) => {
+        const product = (await readProducts(tx, [productId])).get(productId)
+        // Between the read and the write, by another connection.
+        await app.db.product.update({ where: { productId }, data })
+        await takeStock(tx, [{ product, request: { quantity: 2 } } as unknown as DecidedOrder])
+      })
+    await expect(take(), what).rejects.toBeInstanceOf(StaleRead)
+    const { stock, salesCount } = await app.db.product.findUniqueOrThrow({ where: { productId } })
+    expect([what, stock, salesCount]).toEqual([what, what === 'its stock' ? 1 : 5, 0])
+  }
 })

@@ -1,8 +1,21 @@
 import { expect, test } from 'vitest'
 import { drawAll } from '../src/domains/lottery/draw.js'
+import { openAccounts } from '../src/domains/points/accounts.js'
 import type { Tx } from '../src/engine/tx.js'
 import { UnitOfWork } from '../src/engine/unit-of-work.js'
-import { createApp, type Diner, drawTools, ledgerFaults, newDiner, sql } from './helpers/app.js'
+import {
+  createApp,
+  type Diner,
+  drawTools,
+  ledgerFaults,
+  newAdmin,
+  newDiner,
+  signIn,
+  sql,
+  until
+} from './helpers/app.js'
+import { holdLock, underWay } from './helpers/blocker.js'
+import { newProduct, submit } from './helpers/shop.js'
 
 const draw = (diner: Diner, body: object = {}, headers: Record<string, string> = {}) =>
   diner.post('/api/lottery/draw', body, headers)
@@ -186,4 +199,63 @@ test('a draw is at most 8 statements, COMMIT among them', async () => {
   expect(plain).toHaveLength(8)
   // A key adds the one statement that keeps the answer.
   expect(await count({ 'idempotency-key': 'counted' })).toHaveLength(9)
+})
+
+test('one diner on two instances: draws, orders and adjustments at once all count, and the balance says so', async () => {
+  const [one, two] = [await createApp(), await createApp()]
+  const diner = await newDiner(one, { points: 50_000 })
+  // Each instance keeps a diner's own requests apart by itself: only the row's lock keeps the two apart.
+  const elsewhere = await signIn(two, diner.mobile)
+  const admins = [await newAdmin(one), await newAdmin(two)]
+  const productId = await newProduct(one, { exchangePoints: 7, stock: 1000 })
+  let expected = 50_000
+  const rounds = Array.from({ length: 25 }, async (_, round) => {
+    const here = round % 2 === 0 ? diner : elsewhere
+    const there = round % 2 === 0 ? elsewhere : diner
+    const url = `/api/admin/users/${diner.userId}/points`
+    const [drawn, ordered, adjusted] = await Promise.all([
+      draw(here),
+      submit(there, productId),
+      admins[round % 2]?.post(url, { change: round % 3 === 0 ? -11 : 13, reason: '对账' })
+    ])
+    expect([drawn.json().code, ordered.json().code, adjusted?.json().code]).toEqual([0, 0, 0])
+    expected += drawn.json().data.points_awarded - 100 - 7 + (round % 3 === 0 ? -11 : 13)
+  })
+  await Promise.all(rounds)
+  const { totalPoints } = await one.db.user.findUniqueOrThrow({ where: { userId: diner.userId } })
+  expect(totalPoints).toBe(expected)
+  expect(await tables(diner.userId)).toMatchObject({ draws: 25, records: 25, movements: 1 + 75, today: 25 })
+  expect(await ledgerFaults(one, [diner.userId])).toEqual([])
+})
+
+test('accounts are locked in the order of their ids, whatever the order of their requests', async () => {
+  const app = await createApp()
+  const ids = [(await newDiner(app)).userId, (await newDiner(app)).userId, (await newDiner(app)).userId].sort(
+    (a, b) => a - b
+  )
+  const [first = 0, second = 0, third = 0] = ids
+  const locks = (userId: number) =>
+    sql('SELECT user_id FROM users WHERE user_id = ? FOR UPDATE NOWAIT', [userId]).then(
+      () => false,
+      () => true
+    )
+  for (const order of [
+    [third, first, second],
+    [second, third, first],
+    [first, second, third]
+  ]) {
+    const held = await holdLock('SELECT user_id FROM users WHERE user_id = ? FOR UPDATE', [second])
+    const all = app.tx((uow) =>
+      openAccounts(
+        uow,
+        order.map((userId) => ({ userId, keyed: { key: 'k', hash: '' } }))
+      )
+    )
+    await until(() => locks(first))
+    await until(async () => (await underWay('%FROM users AS u%FOR UPDATE')) > 0)
+    // It waits for the second with the first in hand, and has not asked for the third.
+    expect(await locks(third)).toBe(false)
+    await held.release()
+    await all
+  }
 })

@@ -8,7 +8,11 @@ import { lockUser } from '../src/engine/locks.js'
 import { SystemNotice } from '../src/engine/push.js'
 import { PUSHES_A_ROW, pushesAfter, pushLogSweep } from '../src/engine/push-log.js'
 import { sweepAll } from '../src/engine/sweep.js'
+import type { RawTx } from '../src/engine/tx.js'
+import type { UnitOfWork } from '../src/engine/unit-of-work.js'
+import { refuse } from '../src/shared/refusal.js'
 import { createApp, type Diner, ledgerFaults, newDiner, sql, type TestAppOptions, until } from './helpers/app.js'
+import { scrape } from './helpers/metrics.js'
 import { createProxy } from './helpers/proxy.js'
 import { startRedis, type TestRedis } from './helpers/redis.js'
 import { type Frame, openSocket, type TestSocket } from './helpers/socket.js'
@@ -178,7 +182,7 @@ describe('since', () => {
   test('that is no id is refused before the upgrade; one from nowhere does not make deaf', async () => {
     const app = await listening()
     const diner = await newDiner(app)
-    for (const since of ['x', '-1', '1.5', '', '99999999999999999999']) {
+    for (const since of ['x', '-1', '1.5', '99999999999999999999']) {
       const refused = await openSocket(app, diner.access, { since }).catch((err) => err)
       expect(refused).toMatchObject({ status: 400, body: { error: 'VALIDATION_FAILED' } })
     }
@@ -293,18 +297,49 @@ describe('the log', () => {
   test('takes nothing from a transaction that does not hold the user’s lock: it does not commit', async () => {
     const app = await listening()
     const diner = await newDiner(app)
-    const tell = (lock: boolean) =>
-      app.tx(async (uow) => {
-        await uow.tx.user.update({ where: { userId: diner.userId }, data: { nickname: `锁${lock}` } })
-        if (lock) await lockUser(uow, diner.userId)
-        uow.outbox.push({ userId: diner.userId }, SystemNotice, { title: '', content: '', type: 'test' })
-      })
-    await expect(tell(false)).rejects.toThrow('is locked')
-    const nickname = async () => (await diner.get('/api/user/info')).json().data.nickname
-    expect(await nickname()).not.toBe('锁false')
+    for (const transaction of [app.tx, app.fastTx]) {
+      const before = await app.db.pushEvent.count({ where: { userId: diner.userId } })
+      const tell = (lock: boolean) =>
+        transaction(async (uow: UnitOfWork<RawTx>) => {
+          await uow.tx.$executeRaw`UPDATE users SET nickname = ${`锁${lock}`} WHERE user_id = ${diner.userId}`
+          if (lock) await lockUser(uow, diner.userId)
+          uow.outbox.push({ userId: diner.userId }, SystemNotice, { title: '', content: '', type: 'test' })
+        })
+      await app.db.user.update({ where: { userId: diner.userId }, data: { nickname: '阿明' } })
+      await expect(tell(false)).rejects.toThrow('is locked')
+      const nickname = async () => (await diner.get('/api/user/info')).json().data.nickname
+      expect(await nickname()).toBe('阿明')
+      expect(await app.db.pushEvent.count({ where: { userId: diner.userId } })).toBe(before)
+      await tell(true)
+      expect(await nickname()).toBe('锁true')
+    }
+  })
+
+  test('tells nothing of a transaction that was refused or failed, to one or to all, on either kind of connection', async () => {
+    const app = await listening()
+    const [diner, witness] = [await newDiner(app), await newDiner(app)]
+    const socket = await openSocket(app, witness.access)
+    const heard: string[] = []
+    app.bus.subscribe((event) => heard.push(event.kind))
+    for (const transaction of [app.tx, app.fastTx]) {
+      for (const failure of [refuse('STATE_CONFLICT'), new Error('planted')]) {
+        const told = transaction(async (uow: UnitOfWork<RawTx>) => {
+          await lockUser(uow, diner.userId)
+          uow.outbox.push({ userId: diner.userId }, SystemNotice, { title: 'no', content: '', type: 'test' })
+          uow.outbox.push('everyone', SystemNotice, { title: 'no', content: '', type: 'test' })
+          uow.outbox.notify({ kind: 'user_changed', userId: diner.userId })
+          throw failure
+        })
+        await expect(told).rejects.toBe(failure)
+      }
+    }
+    expect(heard).toEqual([])
     expect(await app.db.pushEvent.count({ where: { userId: diner.userId } })).toBe(0)
-    await tell(true)
-    expect(await nickname()).toBe('锁true')
+    const scraped = await scrape(app)
+    expect(scraped.get('events_total{type="system_notice"}')).toBeUndefined()
+    socket.send({ type: 'ping' })
+    await socket.take('pong')
+    expect(notices(socket.frames)).toEqual([])
   })
 
   test('one that cannot be decrypted is passed over', async () => {

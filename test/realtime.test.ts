@@ -4,7 +4,16 @@ import { describe, expect, test } from 'vitest'
 import type { HubLimits } from '../src/domains/realtime/limits.js'
 import { SystemNotice } from '../src/engine/push.js'
 import { createLogger } from '../src/observe/logger.js'
-import { createApp, type Diner, newDiner, signIn, type TestAppOptions, testConfig, until } from './helpers/app.js'
+import {
+  createApp,
+  type Diner,
+  newDiner,
+  newMerchant,
+  signIn,
+  type TestAppOptions,
+  testConfig,
+  until
+} from './helpers/app.js'
 import { openSocket } from './helpers/socket.js'
 
 async function listening(options: TestAppOptions = {}): Promise<FastifyInstance> {
@@ -290,6 +299,36 @@ describe('a conversation', () => {
     await first.take('pong')
     expect(first.frames.some((frame) => frame.type === 'new_review')).toBe(false)
   })
+})
+
+test('whoever loses a merchant’s rights by hand hears of no more reviews, on a socket that stays open', async () => {
+  const app = await listening({ realtime: { recheckEveryMs: 20 } })
+  const [former, witness] = [await newMerchant(app), await newMerchant(app)]
+  const [lost, kept] = [await openSocket(app, former.access), await openSocket(app, witness.access)]
+  const tell = async (round: number) => {
+    const data = { upload_id: `u${round}`, user_id: 1, amount: 1, image_url: 'x', uploaded_at: new Date() }
+    app.bus.publish({ kind: 'push', audience: 'merchants', type: 'new_review', data })
+    await kept.take('new_review', round)
+    lost.send({ type: 'ping' })
+    await lost.take('pong', round)
+    return lost.frames.filter((frame) => frame.type === 'new_review').length
+  }
+  expect(await tell(1)).toBe(1)
+  // As Prisma Studio would: no event tells of it, and the session holds.
+  await app.db.user.update({ where: { userId: former.userId }, data: { isMerchant: false } })
+  let round = 1
+  let heard = 1
+  await until(async () => {
+    round += 1
+    const now = await tell(round)
+    const isDemoted = now === heard
+    heard = now
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    return isDemoted
+  }, 30_000)
+  round += 1
+  expect(await tell(round)).toBe(heard)
+  expect(lost.closed).toBeUndefined()
 })
 
 test('no token, code, password or mobile is in any log line', async () => {

@@ -2,7 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { beforeEach, expect, test } from 'vitest'
 import { voucherSweep } from '../src/domains/voucher/expiry.js'
 import { sweepAll } from '../src/engine/sweep.js'
-import { createApp, newDiner, newMerchant, sql } from './helpers/app.js'
+import { createApp, newDiner, newMerchant, sql, until } from './helpers/app.js'
+import { holdLock, underWay } from './helpers/blocker.js'
 import { newProduct, submit } from './helpers/shop.js'
 import { openSocket } from './helpers/socket.js'
 
@@ -155,4 +156,38 @@ test('a voucher that is being redeemed as it expires is left to its redemption',
   })
   expect((await merchant.post(redeem, { code: results[0].voucher_code })).json().code).toBe(0)
   expect(await expireVouchers(app, voucher.expiresAt)).toBe(0)
+})
+
+test('a voucher that was redeemed stays so, whenever the job comes by', async () => {
+  let now = new Date()
+  const app = await createApp({ clock: () => now, config: LONG })
+  const [diner, merchant] = [await newDiner(app, { points: 2000 }), await newMerchant(app)]
+  const { results } = (await diner.post('/api/lottery/draw', { draw_type: 'ten' })).json().data
+  const codes = results.map(({ voucher_code }: { voucher_code: string | null }) => voucher_code).filter(Boolean)
+  const { expiresAt } = await app.db.voucher.findFirstOrThrow({ where: { userId: diner.userId } })
+  now = new Date(expiresAt.getTime() - 1)
+  // Redemptions and the job at once, over and over: the job looks as if their time were past.
+  let redeeming = true
+  const job = async () => {
+    while (redeeming) await expireVouchers(app, expiresAt)
+  }
+  const redeemed = Promise.all(codes.map((code: string) => merchant.post(redeem, { code }))).finally(() => {
+    redeeming = false
+  })
+  const [replies] = await Promise.all([redeemed, job()])
+  await expireVouchers(app, expiresAt)
+  const done = replies.filter((reply) => reply.json().code === 0).length
+  expect(await app.db.voucher.count({ where: { userId: diner.userId, status: 'used' } })).toBe(done)
+  expect(await app.db.voucher.count({ where: { userId: diner.userId, status: 'expired' } })).toBe(codes.length - done)
+
+  // And whoever redeems between the job's look and its mark has the row: the job waits for it, or leaves it.
+  const [{ voucher_code: code, record_id: recordId }] = (await diner.post('/api/lottery/draw')).json().data.results
+  const voucher = await app.db.voucher.findFirstOrThrow({ where: { recordId } })
+  const held = await holdLock("UPDATE vouchers SET status = 'used' WHERE voucher_id = ?", [voucher.voucherId])
+  const marking = expireVouchers(app, new Date(voucher.expiresAt.getTime() + 1))
+  await Promise.race([marking, until(async () => (await underWay('UPDATE%vouchers%')) > 0)])
+  await held.commit()
+  await marking
+  expect((await app.db.voucher.findFirstOrThrow({ where: { recordId } })).status).toBe('used')
+  expect((await merchant.post(redeem, { code })).json().error).toBe('VOUCHER_NOT_USABLE')
 })

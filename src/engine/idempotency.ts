@@ -37,17 +37,17 @@ export function keptAnswer<T>(cipher: Cipher, request: KeyedRequest, stored: Sto
  * For a statement that locks users as `u`: columns and a join that find for each what is kept under the key of their
  * request. Where none has a key, nothing is searched. The key of a user is picked from a list by the user's place in
  * the other: so each is looked up by the whole primary key, and the statement's text does not depend on how many.
- * @param ordered the requests, in the order of `ids`
+ * @param requests in the order of `ids`
  * @param ids the users' ids as a list, padded as {@link padded} does
  */
 export function storedAnswers(
-  ordered: readonly { readonly keyed?: KeyedRequest | undefined }[],
+  requests: readonly { readonly keyed?: KeyedRequest | undefined }[],
   ids: Prisma.Sql
 ): { readonly columns: Prisma.Sql; readonly join: Prisma.Sql } {
-  if (ordered.every((request) => request.keyed === undefined)) {
+  if (requests.every((request) => request.keyed === undefined)) {
     return { columns: Prisma.sql`NULL AS request_hash, NULL AS response, NULL AS expires_at`, join: Prisma.empty }
   }
-  const keys = inList(padded(ordered.map((request) => request.keyed?.key ?? null)))
+  const keys = inList(padded(requests.map((request) => request.keyed?.key ?? null)))
   return {
     columns: Prisma.sql`k.request_hash, k.response, k.expires_at`,
     join: Prisma.sql`LEFT JOIN idempotency_keys AS k ON k.user_id = u.user_id

@@ -3,6 +3,7 @@ import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { failures } from '../shared/schemas.js'
 import { jsonBytes, readerOf } from './reading.js'
 
 /** Formats are checked; unknown fields are dropped; every fault is told, not the first alone. */
@@ -13,6 +14,20 @@ const JSON_BYTES = 16 * 1024
 
 /** Whether a route reads a form, whose parser has limits of its own. */
 const readsForm = ({ schema }: RouteOptions) => schema?.consumes?.includes('multipart/form-data') === true
+
+const METHODS_WITH_BODY: ReadonlySet<unknown> = new Set(['POST', 'PUT', 'DELETE'])
+
+/** Lists among a route's answers, for its documentation, what is refused before the route is asked. */
+function listRefusals({ method, schema }: RouteOptions): void {
+  if (schema?.response === undefined) return
+  const listed = schema.response as Record<string, unknown>
+  const refusals = METHODS_WITH_BODY.has(method)
+    ? failures('BODY_MALFORMED', 'BODY_TOO_LARGE', 'MEDIA_TYPE_UNSUPPORTED')
+    : schema.params === undefined && schema.querystring === undefined
+      ? {}
+      : failures('VALIDATION_FAILED')
+  for (const [status, answer] of Object.entries(refusals)) listed[status] ??= answer
+}
 
 /**
  * What a request means (contract section 2): JSON bodies are taken as they are, so "100" is no number, while the
@@ -34,6 +49,7 @@ export default fp(
       }
     })
     app.addHook('onRoute', (route) => {
+      listRefusals(route)
       if (readsForm(route)) return
       const { body } = (route.schema ?? {}) as { body?: TSchema }
       const needed = body === undefined ? 0 : jsonBytes(body)

@@ -3,8 +3,11 @@ import { onTestFinished } from 'vitest'
 import { connectionOptions } from '../../src/engine/connection.js'
 import { databaseUrl, sql } from './app.js'
 
-/** A connection that holds what `statement` locks, until it is told to let go, or the test ends. */
-export async function holdLock(statement: string, values: unknown[] = []): Promise<{ release(): Promise<void> }> {
+/** A connection that holds what `statement` locks, until it is told to let go, or to commit, or the test ends. */
+export async function holdLock(
+  statement: string,
+  values: unknown[] = []
+): Promise<{ release(): Promise<void>; commit(): Promise<void> }> {
   const connection = await mariadb.createConnection(connectionOptions(databaseUrl()))
   let held = true
   const release = async () => {
@@ -14,7 +17,11 @@ export async function holdLock(statement: string, values: unknown[] = []): Promi
   onTestFinished(release)
   await connection.query('BEGIN')
   await connection.query(statement, values)
-  return { release }
+  const commit = async () => {
+    await connection.query('COMMIT')
+    await release()
+  }
+  return { release, commit }
 }
 
 /**

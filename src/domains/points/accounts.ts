@@ -73,11 +73,10 @@ export async function openAccounts<Extra extends object>(
   requests: readonly UserRequest[],
   extras: LockedExtras = NOTHING
 ): Promise<LockedAccounts<Extra>> {
-  const ordered = [...requests].sort((a, b) => a.userId - b.userId)
-  const userIds = padded(ordered.map((request) => request.userId))
+  const userIds = padded(requests.map((request) => request.userId))
   assert.equal(new Set(userIds).size, requests.length, 'one request a user')
   const ids = inList(userIds)
-  const kept = storedAnswers(ordered, ids)
+  const kept = storedAnswers(requests, ids)
   const rows = await uow.tx.$queryRaw<(AccountRow & Extra)[]>`
     SELECT u.user_id, u.total_points, u.status, u.deleted_at, ${kept.columns}${extras.columns}
     FROM users AS u

@@ -13,7 +13,8 @@ export const voucherSweep: Sweep = {
         ORDER BY expires_at LIMIT ${EXPIRE_AT_A_TIME} FOR UPDATE SKIP LOCKED`
       if (rows.length === 0) return 0
       const voucherId = { in: rows.map((row) => row.voucher_id) }
-      await uow.tx.voucher.updateMany({ where: { voucherId, status: 'unused' }, data: { status: 'expired' } })
+      // They are locked: what the look found holds still.
+      await uow.tx.voucher.updateMany({ where: { voucherId }, data: { status: 'expired' } })
       return rows.length
     })
 }
