@@ -1,4 +1,4 @@
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest, preParsingHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { isTransient, isUnavailable } from '../engine/database-errors.js'
 import type { ErrorName } from '../shared/catalogue.js'
@@ -63,6 +63,12 @@ function fromValidation(faults: NonNullable<FastifyError['validation']>, invalid
 /** Whether the client left before it had sent its request whole. */
 const wasBrokenOff = ({ raw }: FastifyRequest) => raw.destroyed && !raw.complete
 
+/** One that left while it was being let in: reading what it sent would wait for ever. */
+const refuseBrokenOff: preParsingHookHandler = (request, _reply, payload, done) => {
+  if (wasBrokenOff(request)) done(refuse('BODY_MALFORMED'))
+  else done(null, payload)
+}
+
 /** Nobody hears the answer, and nothing failed here, whatever it looked like to whoever was reading. */
 function brokenOff({ log }: FastifyRequest): Refusal {
   log.info('the client broke off its request')
@@ -100,6 +106,11 @@ export default fp(
       return sendRefusal(refusal, request, reply)
     })
     app.setNotFoundHandler((request, reply) => sendRefusal(refuse('NOT_FOUND'), request, reply))
+    app.addHook('onRoute', (route) => {
+      if (route.method !== 'GET' && route.method !== 'HEAD') {
+        route.preParsing = [refuseBrokenOff, ...[route.preParsing ?? []].flat()]
+      }
+    })
     app.addHook('onRequest', (request, reply, done) => {
       reply.header('x-request-id', request.id)
       done()
