@@ -98,7 +98,7 @@ describe('every numeric field of every body', () => {
       for (const field of numericFields(schema)) {
         const name = String(field.filter((part) => typeof part === 'string').at(-1))
         const integer = !/amount|probability|value/.test(name)
-        for (const value of [...HOSTILE, ...(integer ? [0.1] : []), null]) {
+        for (const value of [...HOSTILE, ...(integer ? [0.1] : [])]) {
           if (allowed(name, value)) continue
           const id = path.includes('/reviews/') ? uploadId : path.includes('/products/') ? productId : 999_999
           const url = path.replace('{id}', String(id))

@@ -129,7 +129,7 @@ describe('a set of rules', () => {
     ['a daily limit of 0', { ...rules, dailyLimit: 0 }, /daily limit/],
     ['a guarantee that leaves nothing to chance', { ...rules, pityLimit: 1 }, /no other can be won/],
     ['a guarantee half a draw away', { ...rules, pityLimit: 9.5 }, /pity limit/],
-    ['a name of HTML', change(3, { name: '<i>' }), /no name/],
+    ['a name that turns its text', change(3, { name: '\u202Eabc' }), /no name/],
     ['a name of 51 characters', change(3, { name: '甜'.repeat(51) }), /no name/],
     ['a colour by name', change(3, { color: 'red' }), /colour/],
     ['a value of three decimals', change(3, { value: 0.885 }), /value/],

@@ -122,7 +122,7 @@ test('what a product may not be is refused, field by field, and nothing is made'
     ...[0, -1, 1.5, '100', null, 1e308, 2 ** 53 + 1, 10_000_001].map(
       (points) => ['exchange_points', points] as [string, unknown]
     ),
-    ...[-1, 0.1, '5', null, 1e308, 1_000_001].map((stock) => ['stock', stock] as [string, unknown]),
+    ...[-1, 0.1, '5', 1e308, 1_000_001].map((stock) => ['stock', stock] as [string, unknown]),
     ...['javascript:alert(1)', 'x', `https://x/${'x'.repeat(500)}`].map(
       (image) => ['image', image] as [string, unknown]
     ),
