@@ -78,7 +78,7 @@ export const ConfigSchema = Type.Object({
     default: 500,
     description: 'memory of one process in MiB: over it requests are shed, over 80 % an alert is sent'
   }),
-  SQL_COMMENTS: Flag(true, 'request ids in the statements, as comments'),
+  SQL_COMMENTS: Flag(true, 'routes in the statements, as comments'),
   STORAGE: Type.Union([Type.Literal('local'), Type.Literal('s3')], {
     default: 'local',
     description: 'where photographs lie: local, under DATA_DIR, or s3'

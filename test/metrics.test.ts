@@ -3,7 +3,6 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { createUser } from '../src/domains/user/accounts.js'
-import { withRequestId } from '../src/engine/pool.js'
 import { SystemNotice } from '../src/engine/push.js'
 import { ALERTS } from '../src/observe/alert-board.js'
 import { createLogger } from '../src/observe/logger.js'
@@ -130,7 +129,7 @@ const rename = (diner: Diner, requestId: string) =>
     headers: { 'x-request-id': requestId }
   })
 
-test('every statement of a request carries its id, raw ones and the transaction itself too; no other does', async () => {
+test('every statement of a request carries its route, raw ones and the transaction itself too; no other does', async () => {
   const seen: string[] = []
   const app = await createApp({ onQuery: (text) => seen.push(text) })
   const diner = await newDiner(app)
@@ -138,17 +137,17 @@ test('every statement of a request carries its id, raw ones and the transaction 
   expect((await rename(diner, 'name-17')).statusCode).toBe(200)
   const statements = asked(seen)
   expect(statements.length).toBeGreaterThanOrEqual(4)
-  expect(statements.filter((text) => !text.includes("/*request_id='name-17'*/"))).toEqual([])
-  // Whoever draws at that moment shares a draw's statements: they carry nobody's id, and are prepared.
+  expect(statements.filter((text) => !text.includes('/*PUT /api/user/profile*/'))).toEqual([])
+  // Whoever draws at that moment shares a draw's statements: they carry no route.
   seen.length = 0
   expect((await diner.post('/api/lottery/draw', {}, { 'x-request-id': 'draw-17' })).statusCode).toBe(200)
-  expect(asked(seen).filter((text) => text.includes('draw-17') && text.includes('lottery'))).toEqual([])
+  expect(asked(seen).filter((text) => text.includes('/*POST') && text.includes('lottery'))).toEqual([])
   seen.length = 0
   await diner.get('/api/user/info')
-  expect(asked(seen).filter((text) => !/\/\*request_id='[\w.-]+'\*\//.test(text))).toEqual([])
+  expect(asked(seen).filter((text) => !text.includes('/*GET /api/user/info*/'))).toEqual([])
   seen.length = 0
   await app.db.user.count()
-  expect(seen.join()).not.toContain('request_id')
+  expect(seen.join()).not.toContain('/*')
 
   // A body is read from the socket's events; the request is found again after it.
   seen.length = 0
@@ -163,20 +162,22 @@ test('every statement of a request carries its id, raw ones and the transaction 
     headers: { ...headers, authorization: `Bearer ${diner.access}`, 'x-request-id': 'upload-18' }
   })
   expect(seen.length).toBeGreaterThan(3)
-  expect(asked(seen).filter((text) => !text.includes("/*request_id='upload-18'*/"))).toEqual([])
+  expect(asked(seen).filter((text) => !text.includes('/*POST /api/photo/upload*/'))).toEqual([])
 })
 
-test('the process list of the server says which request holds it up, and the log says how long it took and why', async () => {
+test('the process list of the server says which route holds it up, and by its connection the log says which request', async () => {
   const lines: Record<string, unknown>[] = []
   const logger = createLogger(testConfig({ LOG_LEVEL: 'warn' }), { write: (line) => lines.push(JSON.parse(line)) })
   const app = await createApp({ logger })
   const diner = await newDiner(app)
   const lock = await holdLock('SELECT * FROM users WHERE user_id = ? FOR UPDATE', [diner.userId])
   const renaming = rename(diner, 'stuck-19')
+  let connection = 0
   const start = Date.now()
   await until(async () => {
-    const rows = await sql(`SELECT INFO FROM information_schema.PROCESSLIST WHERE INFO LIKE '%request_id=''stuck-19''%'
-      AND INFO NOT LIKE '%PROCESSLIST%'`)
+    const rows = await sql<{ id: number }>(`SELECT ID AS id FROM information_schema.PROCESSLIST
+      WHERE INFO LIKE '/*PUT /api/user/profile*/%' AND DB = DATABASE()`)
+    connection = Number(rows[0]?.id ?? 0)
     return rows.length > 0
   })
   await until(() => Date.now() - start > 1200)
@@ -185,6 +186,7 @@ test('the process list of the server says which request holds it up, and the log
   await until(() => lines.some((line) => line.msg === 'slow request'))
   const [slow] = lines.filter((line) => line.msg === 'slow request')
   expect(slow).toMatchObject({ reqId: 'stuck-19', method: 'PUT', route: '/api/user/profile', status: 200 })
+  expect(slow?.connections).toContain(connection)
   // One more statement, or two, when the session had to be looked up first.
   expect(slow?.statements).toBeGreaterThanOrEqual(4)
   expect(slow?.statements).toBeLessThanOrEqual(8)
@@ -192,17 +194,23 @@ test('the process list of the server says which request holds it up, and the log
   expect(slow?.took_ms).toBeGreaterThanOrEqual(slow?.database_ms as number)
 })
 
-test('an id cannot end its comment', () => {
-  expect(withRequestId('SELECT 1', "a*/ DROP TABLE users; /*'?b-1.2_c")).toBe(
-    "/*request_id='aDROPTABLEusersb-1.2_c'*/ SELECT 1"
-  )
+test('statements of a request are prepared, and prepared once a connection', async () => {
+  const seen: string[] = []
+  const app = await createApp({ config: { DB_POOL: 2 }, onQuery: (text) => seen.push(text) })
+  const diner = await newDiner(app)
+  await diner.get('/api/user/points-records')
+  seen.length = 0
+  for (let time = 0; time < 5; time += 1) await diner.get('/api/user/points-records')
+  expect(seen.filter((text) => text.startsWith('PREPARE'))).toEqual([])
+  expect(seen.filter((text) => text.startsWith('EXECUTE')).length).toBeGreaterThanOrEqual(5)
+  expect(seen.filter((text) => text.startsWith('QUERY'))).toEqual([])
 })
 
 test('SQL_COMMENTS=off leaves the statements alone', async () => {
   const seen: string[] = []
   const app = await createApp({ config: { SQL_COMMENTS: false }, onQuery: (text) => seen.push(text) })
   await (await newDiner(app)).post('/api/lottery/draw', {})
-  expect(seen.join()).not.toContain('request_id')
+  expect(seen.join()).not.toContain('/*')
 })
 
 /** Names of series in an expression of PromQL: what is neither a function, a label nor a word of the language. */

@@ -8,7 +8,7 @@ import { currentUsage } from './request-usage.js'
 export interface PoolOptions extends FastPoolOptions {
   /** How many may wait for a connection; whoever comes after them is refused at once. */
   readonly maxWaiting: number
-  /** Whether statements carry the id of their request. */
+  /** Whether statements carry the route of their request. */
   readonly comments: boolean
   /** Hears how long each wait for a connection and each statement took, in seconds, and who was turned away. */
   readonly watch: {
@@ -46,10 +46,10 @@ type Ask = (statement: { sql: string }, values?: unknown) => Promise<unknown>
 /**
  * A pool that counts and times, for the service and for the request it works for, and whose queue has an end.
  *
- * A statement of a request carries its id as a comment, so that the server's process list, slow log and general log
- * lead back to our own log. Such a text is never the same twice: prepared, each would be prepared anew and push the
- * useful ones out of the cache, which took twice as long when measured. So it goes by the text protocol, which takes
- * about 50 µs more of the server than a statement that is prepared already; statements of no request stay prepared.
+ * A statement of a request carries its route as a comment, so that the server's process list, slow log and general log
+ * lead back to our own code. It is prepared all the same, since its text is the same each time: with the request's id
+ * in it, it would be prepared anew each time, or read anew as text. Which request it was is found by the connection
+ * and the time: a slow request's line in the log names the connections it used.
  * @throws Refusal OVERLOADED when too many wait already
  */
 export function createPool({ maxWaiting, comments, watch, ...options }: PoolOptions): mariadb.Pool {
@@ -83,11 +83,12 @@ export function createPool({ maxWaiting, comments, watch, ...options }: PoolOpti
         const start = performance.now()
         try {
           if (usage === undefined || !comments) return await ask(statement, values)
-          return await query({ ...statement, sql: withRequestId(statement.sql, usage.requestId) }, values)
+          return await ask({ ...statement, sql: withRoute(statement.sql, usage.route) }, values)
         } finally {
           const took = performance.now() - start
           watch.statement(verbOf(statement.sql), took / 1000)
           if (usage !== undefined) {
+            usage.connections.add(connection.threadId ?? 0)
             usage.statements += 1
             usage.databaseMs += took
           }
@@ -130,12 +131,9 @@ function poolConfig({ url, size, sessionSql, onQuery }: FastPoolOptions): mariad
   }
 }
 
-/**
- * A statement with the id of its request, in the form of sqlcommenter but in front: server and driver show long
- * statements by their beginnings. An id is a client's to choose, so what could end the comment is left out.
- */
-export function withRequestId(sql: string, requestId: string): string {
-  return `/*request_id='${requestId.replaceAll(/[^\w.-]/g, '')}'*/ ${sql}`
+/** A statement with the route of its request in front: server and driver show long statements by their beginnings. */
+function withRoute(sql: string, route: string): string {
+  return `/*${route.replaceAll('*', '')}*/ ${sql}`
 }
 
 const VERBS = new Set(['select', 'insert', 'update', 'delete', 'begin', 'commit', 'rollback'])

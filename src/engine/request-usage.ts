@@ -3,7 +3,10 @@ import fp from 'fastify-plugin'
 
 /** What one request has asked of the database so far. Times are in milliseconds. */
 interface RequestUsage {
-  readonly requestId: string
+  /** Method and pattern of its route, such as `GET /api/user/info`: a text of ours. */
+  readonly route: string
+  /** The server's ids of the connections it used. */
+  readonly connections: Set<number>
   statements: number
   /** Spent in statements. */
   databaseMs: number
@@ -33,7 +36,9 @@ export default fp(
   async (app) => {
     app.decorateRequest('usage', undefined)
     app.addHook('onRequest', (request, _reply, done) => {
-      request.usage = { requestId: request.id, statements: 0, databaseMs: 0, waitMs: 0 }
+      const { method, routeOptions } = request
+      const route = `${method} ${routeOptions.url ?? ''}`
+      request.usage = { route, connections: new Set(), statements: 0, databaseMs: 0, waitMs: 0 }
       storage.run(request.usage, done)
     })
     app.addHook('preValidation', (request, _reply, done) => {

@@ -39,8 +39,13 @@ export default fp<Partial<AlertOptions>>(
       const took = reply.elapsedTime
       const { url: route = '', method } = request.routeOptions
       if (took > SLOW_MS) {
-        const { statements = 0, databaseMs = 0, waitMs = 0 } = request.usage ?? {}
-        const usage = { statements, database_ms: Math.round(databaseMs), pool_wait_ms: Math.round(waitMs) }
+        const { statements = 0, databaseMs = 0, waitMs = 0, connections = [] } = request.usage ?? {}
+        const usage = {
+          statements,
+          database_ms: Math.round(databaseMs),
+          pool_wait_ms: Math.round(waitMs),
+          connections: [...connections]
+        }
         request.log.warn(
           { method, route, status: reply.statusCode, took_ms: Math.round(took), ...usage },
           'slow request'
