@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ALERTS, AlertBoard, type AlertChange, type AlertName, Share, SLOW_MS, weComMessage } from './alert-board.js'
 
@@ -37,20 +38,8 @@ export default fp<Partial<AlertOptions>>(
 
     app.addHook('onResponse', async (request, reply) => {
       const took = reply.elapsedTime
-      const { url: route = '', method } = request.routeOptions
-      if (took > SLOW_MS) {
-        const { statements = 0, databaseMs = 0, waitMs = 0, connections = [] } = request.usage ?? {}
-        const usage = {
-          statements,
-          database_ms: Math.round(databaseMs),
-          pool_wait_ms: Math.round(waitMs),
-          connections: [...connections]
-        }
-        request.log.warn(
-          { method, route, status: reply.statusCode, took_ms: Math.round(took), ...usage },
-          'slow request'
-        )
-      }
+      const { url: route = '' } = request.routeOptions
+      if (took > SLOW_MS) logSlow(request, reply.statusCode, took)
       // Strangers' guesses at routes would thin the shares.
       if (!route.startsWith('/api/') || route.startsWith('/api/docs')) return
       const now = app.clock().getTime()
@@ -126,3 +115,11 @@ export default fp<Partial<AlertOptions>>(
   },
   { name: 'alerts', dependencies: ['database', 'request-usage', 'metrics'] }
 )
+
+/** How long a request took and why; its connections are those of the server's process list and slow log. */
+function logSlow({ log, usage, routeOptions: { url, method } }: FastifyRequest, status: number, took: number): void {
+  const { statements = 0, databaseMs = 0, waitMs = 0, connections = [] } = usage ?? {}
+  const spent = { statements, database_ms: Math.round(databaseMs), pool_wait_ms: Math.round(waitMs) }
+  const line = { method, route: url ?? '', status, took_ms: Math.round(took), ...spent, connections: [...connections] }
+  log.warn(line, 'slow request')
+}
