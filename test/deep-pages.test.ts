@@ -114,8 +114,8 @@ async function read(url: string) {
   const who = /^\/api\/(?:admin|merchant)\//.test(url) ? admin : diner
   statements.length = 0
   const { data } = (await who.get(url)).json()
-  const limited = new RegExp(` ORDER BY .* LIMIT \\? OFFSET \\? - parameters:\\[(?:.*,)?${LIMIT + 1},\\d+\\]$`)
-  const statement = statements.filter((text) => text.startsWith('QUERY') && limited.test(text))
+  const limited = new RegExp(` ORDER BY [\\s\\S]* LIMIT \\? OFFSET \\? - parameters:\\[(?:.*,)?${LIMIT + 1},\\d+\\]$`)
+  const statement = statements.filter((text) => /^(?:QUERY|EXECUTE)/.test(text) && limited.test(text))
   expect([url, statement.length]).toEqual([url, 1])
   return { data, statement: statement[0] ?? '' }
 }

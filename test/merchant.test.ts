@@ -375,3 +375,20 @@ test('a business day starts where the restaurant is', () => {
   expect(dayStart('2026-03-08', 'America/New_York').toISOString()).toBe('2026-03-08T05:00:00.000Z')
   expect(dayStart('2026-11-02', 'America/New_York').toISOString()).toBe('2026-11-02T05:00:00.000Z')
 })
+
+test('a receipt is paid by the terms of its upload, whatever they are when it is approved', async () => {
+  const generous = await createApp({ config: { PHOTO_POINTS_RATE: 20, MIN_POINTS_AWARD: 60, MAX_POINTS_AWARD: 3000 } })
+  const usual = await createApp()
+  const [diner, merchant] = [await newDiner(generous), await newMerchant(usual)]
+  for (const [actual_amount, points] of [
+    [10, 200],
+    [1, 60],
+    [500, 3000]
+  ] as const) {
+    const { upload_id, expected_points } = (await upload(generous, diner, { amount: String(actual_amount) })).json()
+      .data
+    const body = { upload_id, action: 'approved', actual_amount }
+    const { data } = (await merchant.post('/api/merchant/review', body)).json()
+    expect([data.points_awarded, expected_points]).toEqual([points, points])
+  }
+})

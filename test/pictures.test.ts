@@ -61,8 +61,17 @@ describe('the size that a receipt is kept in', () => {
   test('is what is stored: standing as it was photographed, whatever the camera says of its orientation', async () => {
     expect(await sizeOf((await processPhoto(await blank(3000, 4000).jpeg().toBuffer())).image)).toEqual([1080, 1440])
     expect(await sizeOf((await processPhoto(await blank(600, 12_000).jpeg().toBuffer())).image)).toEqual([600, 12_000])
-    const turned = await blank(4000, 3000).withMetadata({ orientation: 6 }).jpeg().toBuffer()
-    expect(await sizeOf((await processPhoto(turned)).image)).toEqual([1080, 1440])
+    // Its right half is dark; turned upright, its lower half is.
+    const dark = await sharp({ create: { width: 2000, height: 3000, channels: 3, background: '#000000' } })
+      .png()
+      .toBuffer()
+    const turned = blank(4000, 3000).composite([{ input: dark, left: 2000, top: 0 }])
+    const { image } = await processPhoto(await turned.withMetadata({ orientation: 6 }).jpeg().toBuffer())
+    expect(await sizeOf(image)).toEqual([1080, 1440])
+    const greyAt = async (left: number, top: number) =>
+      (await sharp(image).extract({ left, top, width: 1, height: 1 }).greyscale().raw().toBuffer())[0] ?? 0
+    expect([(await greyAt(50, 100)) > 200, (await greyAt(1030, 100)) > 200]).toEqual([true, true])
+    expect([(await greyAt(50, 1340)) < 50, (await greyAt(1030, 1340)) < 50]).toEqual([true, true])
     const { thumbnail } = await processPhoto(await blank(600, 12_000).png().toBuffer())
     expect(await sizeOf(thumbnail)).toEqual([20, 400])
   })

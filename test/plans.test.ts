@@ -87,13 +87,13 @@ beforeAll(async () => {
 /** A statement as it was prepared, with values such as this diner's pages give it. */
 function withValues(statement: string): string {
   const values: [RegExp, string][] = [
-    [/`user_id` = \?/g, `\`user_id\` = ${diner.userId}`],
+    [/`?\buser_id`? = \?/g, `user_id = ${diner.userId}`],
     [/`user_id` IN \(\?\)/g, `\`user_id\` IN (${diner.userId})`],
     [/(LIMIT|OFFSET) \?/g, '$1 20'],
-    [/`type` = \?/g, "`type` = 'spend'"],
-    [/`source` = \?/g, "`source` = 'lottery'"],
-    [/`(expires_at|created_at)` (>|<=|<|=) \?/g, '`$1` $2 NOW()'],
-    [/`(status|review_status)` (=|<>|!=) \?/g, "`$1` $2 'pending'"]
+    [/`?\btype`? = \?/g, "type = 'spend'"],
+    [/`?\bsource`? = \?/g, "source = 'lottery'"],
+    [/`?\b(expires_at|created_at)`? (>|<=|<|=) \?/g, '$1 $2 NOW()'],
+    [/`?\b(status|review_status)`? (=|<>|!=) \?/g, "$1 $2 'pending'"]
   ]
   const whole = values.reduce((text, [pattern, value]) => text.replace(pattern, value), statement)
   return whole.replaceAll('?', "'single'")

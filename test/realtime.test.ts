@@ -16,8 +16,11 @@ import {
 } from './helpers/app.js'
 import { openSocket } from './helpers/socket.js'
 
+/** What an event should have told is not made good by the next look at the sessions, unless a test is about that. */
+const NO_RECHECK = { recheckEveryMs: 3_600_000 }
+
 async function listening(options: TestAppOptions = {}): Promise<FastifyInstance> {
-  const app = await createApp(options)
+  const app = await createApp({ ...options, realtime: { ...NO_RECHECK, ...options.realtime } })
   await app.listen({ port: 0, host: '127.0.0.1' })
   return app
 }

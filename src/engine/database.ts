@@ -12,6 +12,7 @@ import { driverTx, OutcomeUnknown, rollBack } from './driver-tx.js'
 import type { Push } from './outbox.js'
 import { ACQUIRE_MS, createFastPool, createPool, type PoolOptions, queueLimit } from './pool.js'
 import { pushWrites } from './push-log.js'
+import { createReads, type Reads } from './reads.js'
 import { type RawTx, writeAll } from './tx.js'
 import { type Actor, type CounterIncrement, type PrivilegedWork, UnitOfWork } from './unit-of-work.js'
 
@@ -19,6 +20,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** For reads. Writes go through {@link FastifyInstance.tx}. */
     readonly db: PrismaClient
+    /** For reads that every mini-program makes each time it opens. @throws Refusal OVERLOADED */
+    readonly reads: Reads
     /**
      * Runs `work` in a transaction (READ COMMITTED) and publishes its outbox after the commit, or never; pushes to
      * single users are written to their log by one more statement of the transaction. A deadlock, a lock wait or a
@@ -83,6 +86,17 @@ const fastShare = (poolSize: number) => Math.max(1, Math.min(MAX_FAST, Math.roun
 
 const ASK_MS = 1000
 
+/** One connection for small questions, see `ask`. */
+const sidePool = (url: string): mariadb.Pool =>
+  mariadb.createPool({
+    ...connectionOptions(url),
+    connectionLimit: 1,
+    minimumIdle: 0,
+    acquireTimeout: ASK_MS,
+    connectTimeout: ASK_MS,
+    initSql: [...SESSION_SQL]
+  })
+
 export default fp<DatabaseOptions>(
   async (app, options) => {
     const { url, poolSize, comments, observer, bus, cipher, clock, onQuery } = options
@@ -104,14 +118,7 @@ export default fp<DatabaseOptions>(
       size: fast,
       sessionSql: [`SET SESSION innodb_lock_wait_timeout = ${FAST_LOCK_WAIT_SECONDS}`, 'SET SESSION autocommit = 0']
     })
-    const side = mariadb.createPool({
-      ...connectionOptions(url),
-      connectionLimit: 1,
-      minimumIdle: 0,
-      acquireTimeout: ASK_MS,
-      connectTimeout: ASK_MS,
-      initSql: [...SESSION_SQL]
-    })
+    const side = sidePool(url)
     observer.watchPool([pool, fastPool])
     const prisma = new PrismaClient({ adapter: new PrismaMariaDb(pool), errorFormat: 'minimal' })
 
@@ -188,6 +195,7 @@ export default fp<DatabaseOptions>(
     }
 
     app.decorate('db', prisma)
+    app.decorate('reads', createReads(pool, observer, comments))
     app.decorate('tx', (work) => run({}, work))
     app.decorate('txAs', (actor, work) => run({ actor }, (uow) => work(uow as PrivilegedWork)))
     app.decorate('fastTx', fastTx)

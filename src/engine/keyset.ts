@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { type PageQuery, type Pagination, pageOf, pagination } from '../shared/schemas.js'
 import { decodeCursor, encodeCursor } from './cursor.js'
+import { sqlTime } from './sql.js'
 
 /** What a cursor may hold of a column: nothing that the database would refuse. */
 const KINDS = {
@@ -79,13 +80,44 @@ function placeOf(sort: Sort, cursor: string): Condition {
   return Object.fromEntries(values)
 }
 
+/** A page of a list that is asked for: what to read of it, and what to tell of the pages around it. */
+interface AskedPage<Column extends string> {
+  /** The row that the page before ended with; undefined where a page is asked for by its number. */
+  readonly place: Readonly<Record<string, unknown>> | undefined
+  readonly skip: number
+  /** One more than are shown, to know whether it is the last page. */
+  readonly take: number
+  close<Row extends Readonly<Record<Column, unknown>>>(found: readonly Row[], total: number): PageOf<Row>
+}
+
+interface PageOf<Row> {
+  readonly rows: Row[]
+  readonly pagination: Pagination
+  readonly next_cursor: string | null
+}
+
 /**
- * A page of a list. By `page`, as clients are used to, or by `cursor`: then from where the last page ended, whatever
- * was added before it meanwhile, and without reading what lies before it.
- * @param where what belongs to the list
- * @param table how to read a part of the list, and how to count all of it
+ * Opens a page of a list. By `page`, as clients are used to, or by `cursor`: then from where the last page ended,
+ * whatever was added before it meanwhile, and without reading what lies before it.
  * @throws Refusal VALIDATION_FAILED for a cursor of another list or sort
  */
+export function openPage<Column extends string>(query: PageQuery, sort: Sort<Column>): AskedPage<Column> {
+  const page = pageOf(query)
+  const place = query.cursor === undefined ? undefined : placeOf(sort, query.cursor)
+  return {
+    place,
+    skip: place === undefined ? page.skip : 0,
+    take: page.limit + 1,
+    close(found, total) {
+      const rows = found.slice(0, page.limit)
+      const last = rows.at(-1)
+      const more = found.length > page.limit && last !== undefined
+      return { rows, pagination: pagination(page, total), next_cursor: more ? cursorAt(sort, last) : null }
+    }
+  }
+}
+
+/** A page of a list that Prisma reads. @param where what belongs to the list; see {@link openPage} */
 export async function pageFrom<Column extends string, Row extends Readonly<Record<Column, unknown>>, Where>(
   query: PageQuery,
   sort: Sort<Column>,
@@ -94,21 +126,40 @@ export async function pageFrom<Column extends string, Row extends Readonly<Recor
     readonly read: (part: Part<Where>) => PromiseLike<Row[]>
     readonly count: (where: Where) => PromiseLike<number>
   }
-): Promise<{ rows: Row[]; pagination: Pagination; next_cursor: string | null }> {
-  const page = pageOf(query)
-  const after = query.cursor === undefined ? undefined : behind<string>(sort, placeOf(sort, query.cursor))
+): Promise<PageOf<Row>> {
+  const page = openPage(query, sort)
+  const { place, skip, take } = page
   const [found, total] = await Promise.all([
     table.read({
-      where: after === undefined ? where : { AND: [where, after] },
+      where: place === undefined ? where : { AND: [where, behind<string>(sort, place)] },
       orderBy: Object.keys(sort.columns).map((name) => ({ [name]: sort.direction })),
-      skip: after === undefined ? page.skip : 0,
-      // One more, to know whether it is the last page.
-      take: page.limit + 1
+      skip,
+      take
     }),
     table.count(where)
   ])
-  const rows = found.slice(0, page.limit)
-  const last = rows.at(-1)
-  const more = found.length > page.limit && last !== undefined
-  return { rows, pagination: pagination(page, total), next_cursor: more ? cursorAt(sort, last) : null }
+  return page.close(found, total)
+}
+
+/**
+ * The same as SQL, for what stands behind the conditions of a list: the place, the order and the part.
+ * @param columns what each column of the sort is called in the statement
+ */
+export function pageSql<Column extends string>(
+  { place, skip, take }: AskedPage<Column>,
+  sort: Sort<Column>,
+  columns: Readonly<Record<Column, string>>
+): { readonly sql: string; readonly values: unknown[] } {
+  const names = Object.keys(sort.columns) as Column[]
+  const [past, direction] = sort.direction === 'asc' ? ['>', 'ASC'] : ['<', 'DESC']
+  const ways = names.map((name, index) =>
+    [...names.slice(0, index).map((same) => `${columns[same]} = ?`), `${columns[name]} ${past} ?`].join(' AND ')
+  )
+  const placed = (name: Column) => (place?.[name] instanceof Date ? sqlTime(place[name]) : place?.[name])
+  const placeValues = names.flatMap((_, index) => names.slice(0, index + 1).map(placed))
+  const order = names.map((name) => `${columns[name]} ${direction}`).join(', ')
+  return {
+    sql: `${place === undefined ? '' : ` AND ((${ways.join(') OR (')}))`} ORDER BY ${order} LIMIT ? OFFSET ?`,
+    values: [...(place === undefined ? [] : placeValues), take, skip]
+  }
 }

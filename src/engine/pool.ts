@@ -132,7 +132,7 @@ function poolConfig({ url, size, sessionSql, onQuery }: FastPoolOptions): mariad
 }
 
 /** A statement with the route of its request in front: server and driver show long statements by their beginnings. */
-function withRoute(sql: string, route: string): string {
+export function withRoute(sql: string, route: string): string {
   return `/*${route.replaceAll('*', '')}*/ ${sql}`
 }
 

@@ -1,5 +1,6 @@
-import { pageFrom, type Sort } from '../../engine/keyset.js'
+import { openPage, pageFrom, pageSql, type Sort } from '../../engine/keyset.js'
 import { SystemNotice } from '../../engine/push.js'
+import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
 import type { Db, Tx } from '../../engine/tx.js'
 import type { PrivilegedWork, UnitOfWork } from '../../engine/unit-of-work.js'
 import type { Prisma } from '../../generated/prisma/client.js'
@@ -14,19 +15,25 @@ import { pushStock } from './pushes.js'
 import { maskDelivery, ORDER_STEPS, type OrderStep, openDelivery, orderAllows } from './rules.js'
 import type { Cancelled, DeliveryInfo, ExchangeStatistics, Order, OrdersQuery, ShownDelivery } from './schemas.js'
 
-const VOUCHER = { select: { codeEnc: true } } as const
 export type OrderRow = Prisma.ExchangeOrderGetPayload<object>
 const NEWEST = { direction: 'desc', columns: { orderId: 'bigint' } } as const satisfies Sort
 
 /** Delivery data of an order; unmasked only for the merchant who has it to ship (contract section 2). */
-export function deliveryOf(cipher: Cipher, row: OrderRow, show: 'masked' | 'open'): ShownDelivery | null {
+export function deliveryOf(
+  cipher: Cipher,
+  row: Pick<OrderRow, 'deliveryInfo'>,
+  show: 'masked' | 'open'
+): ShownDelivery | null {
   if (row.deliveryInfo === null) return null
   const delivery = JSON.parse(cipher.decrypt(row.deliveryInfo)) as DeliveryInfo
   return show === 'open' ? openDelivery(delivery) : maskDelivery(delivery)
 }
 
+/** The columns that {@link toOrder} and {@link deliveryOf} want. */
+type ShownRow = Omit<OrderRow, 'orderId' | 'userId' | 'productId' | 'category'> & { readonly orderId: bigint | number }
+
 /** An order as its diner sees it, but for the code; `code` is null for everybody else. */
-export function toOrder(row: OrderRow, code: string | null, delivery: ShownDelivery | null): Order {
+export function toOrder(row: ShownRow, code: string | null, delivery: ShownDelivery | null): Order {
   return {
     order_id: Number(row.orderId),
     order_no: row.orderNo,
@@ -64,22 +71,42 @@ export async function pageOfOrders<T extends Prisma.ExchangeOrderInclude>(
   })
 }
 
+/** An order of a diner's own, and the code of its voucher as it is kept. */
+type OwnRow = ShownRow & { readonly codeEnc: string | null }
+
+const OWN_ORDERS = `
+  SELECT o.order_id AS orderId, o.order_no AS orderNo, o.product_name AS productName, o.image, o.quantity,
+    o.unit_points AS unitPoints, o.total_points AS totalPoints, o.status, o.delivery_info AS deliveryInfo,
+    o.created_at AS createdAt, o.confirmed_at AS confirmedAt, o.shipped_at AS shippedAt, o.completed_at AS completedAt,
+    o.cancelled_at AS cancelledAt, v.code_enc AS codeEnc
+  FROM exchange_orders AS o LEFT JOIN vouchers AS v ON v.order_id = o.order_id`
+const OWN_ORDER = readOf<OwnRow, [orderId: number, userId: number]>(
+  `${OWN_ORDERS} WHERE o.order_id = ? AND o.user_id = ?`
+)
+
 /** A diner's orders, newest first, with the codes in clear. */
-export async function listOrders(db: Db, cipher: Cipher, userId: number, query: OrdersQuery) {
-  const where = { userId, ...(query.status === undefined ? {} : { status: query.status }) }
-  const { rows, ...rest } = await pageOfOrders(db, query, where, { voucher: VOUCHER })
+export async function listOrders(reads: Reads, cipher: Cipher, userId: number, query: OrdersQuery) {
+  const filters = filtersOf({ 'o.status = ?': query.status })
+  const where = `WHERE o.user_id = ?${filters.sql}`
+  const page = openPage(query, NEWEST)
+  const part = pageSql(page, NEWEST, { orderId: 'o.order_id' })
+  const [found, [count]] = await reads(
+    readOf<OwnRow>(`${OWN_ORDERS} ${where}${part.sql}`)(userId, ...filters.values, ...part.values),
+    readOf<{ total: number }>(`SELECT COUNT(*) AS total FROM exchange_orders AS o ${where}`)(userId, ...filters.values)
+  )
+  const { rows, ...rest } = page.close(found, count?.total ?? 0)
   return { orders: rows.map((row) => toOwnOrder(cipher, row)), ...rest }
 }
 
-function toOwnOrder(cipher: Cipher, row: OrderRow & { voucher: { codeEnc: string } | null }): Order {
-  const code = row.voucher === null ? null : cipher.decrypt(row.voucher.codeEnc)
+function toOwnOrder(cipher: Cipher, row: OwnRow): Order {
+  const code = row.codeEnc === null ? null : cipher.decrypt(row.codeEnc)
   return toOrder(row, code, deliveryOf(cipher, row, 'masked'))
 }
 
 /** @throws Refusal ORDER_NOT_FOUND when there is none, or it is somebody else's */
-export async function readOrder(db: Db, cipher: Cipher, userId: number, orderId: number): Promise<Order> {
-  const row = await db.exchangeOrder.findFirst({ where: { orderId, userId }, include: { voucher: VOUCHER } })
-  if (row === null) throw refuse('ORDER_NOT_FOUND')
+export async function readOrder(reads: Reads, cipher: Cipher, userId: number, orderId: number): Promise<Order> {
+  const [[row]] = await reads(OWN_ORDER(orderId, userId))
+  if (row === undefined) throw refuse('ORDER_NOT_FOUND')
   return toOwnOrder(cipher, row)
 }
 

@@ -146,7 +146,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(Orders, examples.orders), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
       }
     },
-    async ({ user, query }) => success(await listOrders(app.db, cipher, user.userId, query))
+    async ({ user, query }) => success(await listOrders(app.reads, cipher, user.userId, query))
   )
 
   app.get(
@@ -162,7 +162,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ user, params }) => success(await readOrder(app.db, cipher, user.userId, params.id))
+    async ({ user, params }) => success(await readOrder(app.reads, cipher, user.userId, params.id))
   )
 
   app.post(

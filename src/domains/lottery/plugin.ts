@@ -45,7 +45,7 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(LotteryConfig, examples.config), ...failures(...AUTH_FAILURES, 'LOTTERY_NOT_READY') }
       }
     },
-    async ({ user }) => success(await readConfig(app.db, ruleBook, user.userId, app.clock(), timeZone))
+    async ({ user }) => success(await readConfig(app, ruleBook, user.userId, app.clock(), timeZone))
   )
 
   app.post(
@@ -100,7 +100,7 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(Records, examples.records), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
       }
     },
-    async ({ user, query }) => success(await listRecords(app.db, user.userId, query))
+    async ({ user, query }) => success(await listRecords(app.reads, user.userId, query))
   )
 
   app.get(
@@ -113,7 +113,7 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(Statistics, examples.statistics), ...failures(...AUTH_FAILURES, 'LOTTERY_NOT_READY') }
       }
     },
-    async ({ user }) => success(await readStatistics(app.db, ruleBook, user.userId))
+    async ({ user }) => success(await readStatistics(app, ruleBook, user.userId))
   )
 
   app.get(
@@ -125,7 +125,7 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(PityStatus, examples.pity), ...failures(...AUTH_FAILURES, 'LOTTERY_NOT_READY') }
       }
     },
-    async ({ user }) => success(await readPityStatus(app.db, ruleBook, user.userId))
+    async ({ user }) => success(await readPityStatus(app, ruleBook, user.userId))
   )
 }
 

@@ -1,24 +1,51 @@
-import { pageFrom, type Sort } from '../../engine/keyset.js'
+import { openPage, pageSql, type Sort } from '../../engine/keyset.js'
+import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
 import type { Db } from '../../engine/tx.js'
-import type { Prisma } from '../../generated/prisma/client.js'
-import { given } from '../../shared/given.js'
-import { businessDay, dateColumn, rate } from '../../shared/time.js'
+import { businessDay, rate } from '../../shared/time.js'
 import { pityStatus } from './draw.js'
 import { forEachKind, PRIZE_KINDS, type PrizeType, toConfigPrize } from './prize.js'
 import { effectiveOdds, type Rules } from './rules.js'
 import type { LotteryConfig, LotteryRecord, PityStatus, RecordsQuery, Statistics } from './schemas.js'
 import type { RuleBook } from './versions.js'
 
+/** Which rules draw now, and how a diner stands: all but `version` is null where they have no pity row. */
+interface Standing {
+  readonly version: number
+  readonly count: number | null
+  readonly triggered: number | null
+  readonly lastDrawTime: Date | null
+  readonly day: string | null
+  readonly dayCount: number | null
+}
+
+const STANDING = readOf<Standing, [userId: number]>(`
+  SELECT c.version, p.current_count AS count, p.pity_triggered_count AS triggered, p.last_draw_time AS lastDrawTime,
+    CAST(p.draw_day AS CHAR) AS day, p.day_count AS dayCount
+  FROM lottery_config AS c LEFT JOIN lottery_pity AS p ON p.user_id = ? WHERE c.id = 1`)
+
+/** @throws Refusal LOTTERY_NOT_READY while the tables are at fault */
+async function readStanding(db: ReadsDb, ruleBook: RuleBook, userId: number) {
+  ruleBook.assertReady()
+  const [[standing]] = await db.reads(STANDING(userId))
+  const { version, rules } = await ruleBook.get(db.db, standing?.version ?? null)
+  return { version, rules, standing }
+}
+
+/** What reads for diners and what is left of Prisma. */
+interface ReadsDb {
+  readonly db: Db
+  readonly reads: Reads
+}
+
 /** The wheel as it draws now, its published odds, and how the diner stands. */
 export async function readConfig(
-  db: Db,
+  db: ReadsDb,
   ruleBook: RuleBook,
   userId: number,
   now: Date,
   timeZone: string
 ): Promise<LotteryConfig> {
-  const { version, rules } = await ruleBook.current(db)
-  const row = await db.lotteryPity.findUnique({ where: { userId } })
+  const { version, rules, standing } = await readStanding(db, ruleBook, userId)
   const effective = effectiveOdds(rules)
   const today = businessDay(now, timeZone)
   return {
@@ -27,11 +54,11 @@ export async function readConfig(
     cost_points: rules.costPoints,
     totalPrizes: 8,
     daily_limit: rules.dailyLimit,
-    today_draw_count: row !== null && dateColumn(row.drawDay) === today ? row.dayCount : 0,
+    today_draw_count: standing?.day === today ? (standing.dayCount ?? 0) : 0,
     is_active: rules.isActive,
     rules_version: version,
     pitySystem: { enabled: rules.pityLimit > 0, pityLimit: rules.pityLimit, pityPrizeName: pityPrizeName(rules) },
-    user_pity: toPityStatus(rules, row),
+    user_pity: toPityStatus(rules, standing),
     lottery_rules: ruleSentences(rules)
   }
 }
@@ -50,78 +77,78 @@ function ruleSentences(rules: Rules): LotteryConfig['lottery_rules'] {
   }
 }
 
-function toPityStatus(
-  rules: Rules,
-  row: { currentCount: number; pityTriggeredCount: number; lastDrawTime: Date | null } | null
-): PityStatus {
-  const pity = { count: row?.currentCount ?? 0, triggered: row?.pityTriggeredCount ?? 0 }
-  return pityStatus(rules, pity, row?.lastDrawTime ?? null)
+function toPityStatus(rules: Rules, standing: Standing | undefined): PityStatus {
+  const pity = { count: standing?.count ?? 0, triggered: standing?.triggered ?? 0 }
+  return pityStatus(rules, pity, standing?.lastDrawTime ?? null)
 }
 
-export async function readPityStatus(db: Db, ruleBook: RuleBook, userId: number): Promise<PityStatus> {
-  const { rules } = await ruleBook.current(db)
-  return toPityStatus(rules, await db.lotteryPity.findUnique({ where: { userId } }))
+export async function readPityStatus(db: ReadsDb, ruleBook: RuleBook, userId: number): Promise<PityStatus> {
+  const { rules, standing } = await readStanding(db, ruleBook, userId)
+  return toPityStatus(rules, standing)
 }
 
 /** Ids are UUIDs of version 7: they rise with time. */
 const NEWEST = { direction: 'desc', columns: { recordId: 'text' } } as const satisfies Sort
 
+const RECORD_COLUMNS = `r.record_id AS recordId, r.draw_id, r.draw_type, r.prize_id, r.prize_name, r.prize_type,
+  r.prize_value, r.points_cost, r.is_pity, COALESCE(v.status, 'completed') AS status, r.created_at`
+
 /** A diner's results, newest first. */
-export async function listRecords(db: Db, userId: number, query: RecordsQuery) {
-  const where: Prisma.LotteryRecordWhereInput = {
-    userId,
-    ...given({ drawType: query.draw_type, prizeType: query.prize_type })
-  }
-  const { rows, ...rest } = await pageFrom(query, NEWEST, where, {
-    read: (part) => db.lotteryRecord.findMany({ ...part, include: { voucher: { select: { status: true } } } }),
-    count: (all) => db.lotteryRecord.count({ where: all })
-  })
+export async function listRecords(reads: Reads, userId: number, query: RecordsQuery) {
+  const filters = filtersOf({ 'r.draw_type = ?': query.draw_type, 'r.prize_type = ?': query.prize_type })
+  const where = `WHERE r.user_id = ?${filters.sql}`
+  const page = openPage(query, NEWEST)
+  const part = pageSql(page, NEWEST, { recordId: 'r.record_id' })
+  const [found, [count]] = await reads(
+    readOf<Omit<LotteryRecord, 'id' | 'is_pity'> & { recordId: string; is_pity: number }>(`
+      SELECT ${RECORD_COLUMNS} FROM lottery_records AS r LEFT JOIN vouchers AS v ON v.record_id = r.record_id
+      ${where}${part.sql}`)(userId, ...filters.values, ...part.values),
+    readOf<{ total: number }>(`SELECT COUNT(*) AS total FROM lottery_records AS r ${where}`)(userId, ...filters.values)
+  )
+  const { rows, ...rest } = page.close(found, count?.total ?? 0)
   const records = rows.map(
-    (row): LotteryRecord => ({
-      id: row.recordId,
-      draw_id: row.drawId,
-      draw_type: row.drawType,
-      prize_id: row.prizeId,
-      prize_name: row.prizeName,
-      prize_type: row.prizeType,
-      prize_value: row.prizeValue.toNumber(),
-      points_cost: row.pointsCost,
-      is_pity: row.isPity,
-      status: row.voucher?.status ?? 'completed',
-      created_at: row.createdAt
-    })
+    ({ recordId, ...row }): LotteryRecord => ({ id: recordId, ...row, is_pity: row.is_pity === 1 })
   )
   return { records, ...rest }
 }
 
+interface DrawSums {
+  readonly type: keyof Statistics['draw_type_stats']
+  readonly count: number
+  readonly draws: number
+  readonly cost: number
+  readonly awarded: number
+}
+
+const DRAWS_BY_TYPE = readOf<DrawSums, [userId: number]>(`
+  SELECT draw_type AS type, COUNT(*) AS count, SUM(draw_count) AS draws, SUM(total_cost) AS cost,
+    SUM(points_awarded) AS awarded
+  FROM lottery_draws WHERE user_id = ? GROUP BY draw_type`)
+const RESULTS_BY_PRIZE = readOf<{ type: PrizeType; count: number }, [userId: number]>(
+  'SELECT prize_type AS type, COUNT(*) AS count FROM lottery_records WHERE user_id = ? GROUP BY prize_type'
+)
+
 /** A diner's wheel in figures. `win_rate`: the share of results that gave anything. */
-export async function readStatistics(db: Db, ruleBook: RuleBook, userId: number): Promise<Statistics> {
-  const { rules } = await ruleBook.current(db)
-  const [byType, byPrize, pityRow] = await Promise.all([
-    db.lotteryDraw.groupBy({
-      by: ['drawType'],
-      where: { userId },
-      _count: true,
-      _sum: { totalCost: true, pointsAwarded: true, drawCount: true }
-    }),
-    db.lotteryRecord.groupBy({ by: ['prizeType'], where: { userId }, _count: true }),
-    db.lotteryPity.findUnique({ where: { userId } })
-  ])
-  const sum = (field: 'totalCost' | 'pointsAwarded' | 'drawCount') =>
-    byType.reduce((total, group) => total + (group._sum[field] ?? 0), 0)
-  const draws = sum('drawCount')
-  const spent = sum('totalCost')
-  const won = sum('pointsAwarded')
+export async function readStatistics(db: ReadsDb, ruleBook: RuleBook, userId: number): Promise<Statistics> {
+  ruleBook.assertReady()
+  const [[standing], byType, byPrize] = await db.reads(
+    STANDING(userId),
+    DRAWS_BY_TYPE(userId),
+    RESULTS_BY_PRIZE(userId)
+  )
+  const { rules } = await ruleBook.get(db.db, standing?.version ?? null)
+  const sum = (field: 'cost' | 'awarded' | 'draws') => byType.reduce((total, group) => total + group[field], 0)
+  const [draws, spent, won] = [sum('draws'), sum('cost'), sum('awarded')]
   const distribution = forEachKind(() => 0)
-  for (const group of byPrize) distribution[group.prizeType] = group._count
+  for (const { type, count } of byPrize) distribution[type] = count
   const lost = Object.entries(distribution).reduce(
     (sum, [type, count]) => sum + (PRIZE_KINDS[type as PrizeType].isWin ? 0 : count),
     0
   )
   const none = { count: 0, cost: 0 }
   const types: Statistics['draw_type_stats'] = { single: none, triple: none, five: none, ten: none }
-  for (const group of byType) types[group.drawType] = { count: group._count, cost: group._sum.totalCost ?? 0 }
-  const pity = toPityStatus(rules, pityRow)
+  for (const { type, count, cost } of byType) types[type] = { count, cost }
+  const pity = toPityStatus(rules, standing)
   return {
     total_draws: draws,
     total_cost: spent,

@@ -16,7 +16,7 @@ const points: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(PointsRecords, examples.records), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
       }
     },
-    async (request) => success(await listPoints(app.db, request.user.userId, request.query))
+    async (request) => success(await listPoints(app.reads, request.user.userId, request.query))
   )
 }
 

@@ -1,18 +1,29 @@
-import { NEWEST_BY_ID, pageFrom } from '../../engine/keyset.js'
+import { NEWEST_BY_ID, openPage, pageFrom, pageSql } from '../../engine/keyset.js'
+import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
 import type { Db } from '../../engine/tx.js'
 import type { Prisma } from '../../generated/prisma/client.js'
 import { CSV_PAGE, pagesOf } from '../../shared/csv.js'
 import { given } from '../../shared/given.js'
 import type { LedgerQuery, LedgerRecord, PointsRecord, PointsRecordsQuery } from './schemas.js'
 
+/** The sums over a diner's ledger, by type. */
+export const LEDGER_SUMS = readOf<{ type: 'earn' | 'spend'; points: number }, [userId: number]>(
+  'SELECT type, SUM(points) AS points FROM points_records WHERE user_id = ? GROUP BY type'
+)
+
 /** What a diner has earned and spent, ever. */
-export async function pointsTotals(db: Db, userId: number): Promise<{ earned: number; spent: number }> {
-  const groups = await db.pointsRecord.groupBy({ by: ['type'], where: { userId }, _sum: { points: true } })
-  const sum = (type: 'earn' | 'spend') => Math.abs(groups.find((group) => group.type === type)?._sum.points ?? 0)
+export function totalsOf(sums: readonly { type: 'earn' | 'spend'; points: number }[]): {
+  earned: number
+  spent: number
+} {
+  const sum = (type: 'earn' | 'spend') => Math.abs(sums.find((group) => group.type === type)?.points ?? 0)
   return { earned: sum('earn'), spent: sum('spend') }
 }
 
-function toPointsRecord(row: Prisma.PointsRecordGetPayload<object>): PointsRecord {
+/** The columns that {@link toPointsRecord} wants. */
+type LedgerRow = Omit<Prisma.PointsRecordGetPayload<object>, 'id' | 'userId'> & { readonly id: bigint | number }
+
+function toPointsRecord(row: LedgerRow): PointsRecord {
   return {
     id: Number(row.id),
     type: row.type,
@@ -25,23 +36,26 @@ function toPointsRecord(row: Prisma.PointsRecordGetPayload<object>): PointsRecor
   }
 }
 
+const LEDGER_COLUMNS = `id, type, points, balance_after AS balanceAfter, source, description, related_id AS relatedId,
+  created_at AS createdAt`
+const BALANCE = readOf<{ total: number }, [userId: number]>('SELECT total_points AS total FROM users WHERE user_id = ?')
+
 /** A diner's ledger, newest first, with the sums over all of it. */
-export async function listPoints(db: Db, userId: number, query: PointsRecordsQuery) {
+export async function listPoints(reads: Reads, userId: number, query: PointsRecordsQuery) {
   const type = query.type === 'consume' ? 'spend' : query.type === 'all' ? undefined : query.type
-  const where: Prisma.PointsRecordWhereInput = { userId, ...given({ type, source: query.source }) }
-  const [{ rows, ...rest }, totals, user] = await Promise.all([
-    pageFrom(query, NEWEST_BY_ID, where, {
-      read: (part) => db.pointsRecord.findMany(part),
-      count: (all) => db.pointsRecord.count({ where: all })
-    }),
-    pointsTotals(db, userId),
-    db.user.findUnique({ where: { userId }, select: { totalPoints: true } })
-  ])
-  const summary = {
-    total_earned: totals.earned,
-    total_spent: totals.spent,
-    current_balance: user?.totalPoints ?? 0
-  }
+  const filters = filtersOf({ 'type = ?': type, 'source = ?': query.source })
+  const from = `FROM points_records WHERE user_id = ?${filters.sql}`
+  const page = openPage(query, NEWEST_BY_ID)
+  const part = pageSql(page, NEWEST_BY_ID, { id: 'id' })
+  const [found, [count], sums, [balance]] = await reads(
+    readOf<LedgerRow>(`SELECT ${LEDGER_COLUMNS} ${from}${part.sql}`)(userId, ...filters.values, ...part.values),
+    readOf<{ total: number }>(`SELECT COUNT(*) AS total ${from}`)(userId, ...filters.values),
+    LEDGER_SUMS(userId),
+    BALANCE(userId)
+  )
+  const { earned, spent } = totalsOf(sums)
+  const { rows, ...rest } = page.close(found, count?.total ?? 0)
+  const summary = { total_earned: earned, total_spent: spent, current_balance: balance?.total ?? 0 }
   return { records: rows.map(toPointsRecord), summary, ...rest }
 }
 

@@ -64,7 +64,7 @@ const receipt: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(History, examples.history), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
       }
     },
-    async (request) => success(await listUploads(app.db, request.user.userId, request.query, urlsFor(request)))
+    async (request) => success(await listUploads(app.reads, request.user.userId, request.query, urlsFor(request)))
   )
 
   app.get(
@@ -90,7 +90,7 @@ const receipt: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(PhotoStatistics, examples.statistics), ...failures(...AUTH_FAILURES) }
       }
     },
-    async (request) => success(await photoStatistics(app.db, request.user.userId))
+    async (request) => success(await photoStatistics(app.reads, request.user.userId))
   )
 
   app.delete(

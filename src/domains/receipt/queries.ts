@@ -1,4 +1,5 @@
-import { pageFrom, type Sort, whereCommon } from '../../engine/keyset.js'
+import { openPage, pageSql, type Sort, whereCommon } from '../../engine/keyset.js'
+import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
 import type { Db } from '../../engine/tx.js'
 import type { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
@@ -12,13 +13,31 @@ export type UrlOf = (key: string) => string
 /** A row of `photo_reviews` as Prisma gives it. */
 export type ReceiptRow = Prisma.ReceiptGetPayload<object>
 
-export function toUpload(row: ReceiptRow, urlOf: UrlOf): Upload {
+/** The columns that {@link toUpload} wants. */
+type UploadRow = Pick<
+  ReceiptRow,
+  | 'uploadId'
+  | 'imageKey'
+  | 'thumbnailKey'
+  | 'pointsAwarded'
+  | 'reviewStatus'
+  | 'reviewReason'
+  | 'reviewTime'
+  | 'createdAt'
+> & { readonly amount: Yuan; readonly actualAmount: Yuan | null }
+
+/** A number, or one of Prisma's. */
+type Yuan = number | { toNumber(): number }
+
+const yuan = (amount: Yuan): number => (typeof amount === 'number' ? amount : amount.toNumber())
+
+export function toUpload(row: UploadRow, urlOf: UrlOf): Upload {
   return {
     upload_id: row.uploadId,
     image_url: urlOf(row.imageKey),
     thumbnail_url: urlOf(row.thumbnailKey),
-    amount: row.amount.toNumber(),
-    actual_amount: row.actualAmount?.toNumber() ?? null,
+    amount: yuan(row.amount),
+    actual_amount: row.actualAmount === null ? null : yuan(row.actualAmount),
     points_awarded: row.pointsAwarded,
     status: row.reviewStatus,
     review_status: row.reviewStatus,
@@ -49,17 +68,30 @@ export function statusFilter(status: HistoryQuery['status']): Prisma.ReceiptWher
   return { reviewStatus: status === 'approved' ? whereCommon.oneOf<ReviewStatus>(['pending', 'rejected']) : status }
 }
 
+const UPLOAD_COLUMNS = `upload_id AS uploadId, image_key AS imageKey, thumbnail_key AS thumbnailKey, amount,
+  actual_amount AS actualAmount, points_awarded AS pointsAwarded, review_status AS reviewStatus,
+  review_reason AS reviewReason, review_time AS reviewTime, created_at AS createdAt`
+
+/** The same as {@link statusFilter}, and for the same reason. */
+function statusSql(status: HistoryQuery['status']): ReturnType<typeof filtersOf> {
+  if (status === 'approved') return { sql: " AND review_status NOT IN ('pending', 'rejected')", values: [] }
+  return filtersOf({ 'review_status = ?': status === 'all' ? undefined : status })
+}
+
 /** A diner's receipts, newest first. */
-export async function listUploads(db: Db, userId: number, query: HistoryQuery, urlOf: UrlOf) {
-  const where: Prisma.ReceiptWhereInput = { userId, ...statusFilter(query.status) }
-  const [{ rows, ...rest }, summary] = await Promise.all([
-    pageFrom(query, NEWEST_UPLOADS, where, {
-      read: (part) => db.receipt.findMany(part),
-      count: (all) => db.receipt.count({ where: all })
-    }),
-    photoStatistics(db, userId)
-  ])
-  return { history: rows.map((row) => toUpload(row, urlOf)), summary, ...rest }
+export async function listUploads(reads: Reads, userId: number, query: HistoryQuery, urlOf: UrlOf) {
+  const filters = statusSql(query.status)
+  const from = `FROM photo_reviews WHERE user_id = ?${filters.sql}`
+  const page = openPage(query, NEWEST_UPLOADS)
+  const part = pageSql(page, NEWEST_UPLOADS, { createdAt: 'created_at', uploadId: 'upload_id' })
+  const [found, groups] = await reads(
+    readOf<UploadRow>(`SELECT ${UPLOAD_COLUMNS} ${from}${part.sql}`)(userId, ...filters.values, ...part.values),
+    BY_STATUS(userId)
+  )
+  const counted = groups.filter(({ status }) => query.status === 'all' || status === query.status)
+  const total = counted.reduce((sum, { count }) => sum + count, 0)
+  const { rows, ...rest } = page.close(found, total)
+  return { history: rows.map((row) => toUpload(row, urlOf)), summary: toStatistics(groups), ...rest }
 }
 
 /** @throws Refusal REVIEW_NOT_FOUND when there is none, or it is somebody else's */
@@ -74,23 +106,32 @@ export async function readUpload(db: Db, userId: number, uploadId: string, urlOf
   }
 }
 
+interface StatusGroup {
+  readonly status: ReviewStatus
+  readonly count: number
+  readonly points: number
+}
+
+const BY_STATUS = readOf<StatusGroup, [userId: number]>(`
+  SELECT review_status AS status, COUNT(*) AS count, SUM(points_awarded) AS points
+  FROM photo_reviews WHERE user_id = ? GROUP BY review_status`)
+
 /** A diner's receipts in figures. `approval_rate` is of those that were decided. */
-export async function photoStatistics(db: Db, userId: number): Promise<PhotoStatistics> {
-  const groups = await db.receipt.groupBy({
-    by: ['reviewStatus'],
-    where: { userId },
-    _count: true,
-    _sum: { pointsAwarded: true }
-  })
-  const of = (status: string) => groups.find((group) => group.reviewStatus === status)
-  const count = (status: string) => of(status)?._count ?? 0
+export async function photoStatistics(reads: Reads, userId: number): Promise<PhotoStatistics> {
+  const [groups] = await reads(BY_STATUS(userId))
+  return toStatistics(groups)
+}
+
+function toStatistics(groups: readonly StatusGroup[]): PhotoStatistics {
+  const of = (status: ReviewStatus) => groups.find((group) => group.status === status)
+  const count = (status: ReviewStatus) => of(status)?.count ?? 0
   const [approved, pending, rejected] = [count('approved'), count('pending'), count('rejected')]
   return {
     total_uploads: approved + pending + rejected,
     approved_uploads: approved,
     pending_uploads: pending,
     rejected_uploads: rejected,
-    total_points_earned: of('approved')?._sum.pointsAwarded ?? 0,
+    total_points_earned: of('approved')?.points ?? 0,
     approval_rate: rate(approved, approved + rejected)
   }
 }

@@ -26,7 +26,7 @@ const user: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(UserDetails, examples.details), ...failures(...AUTH_FAILURES) }
       }
     },
-    async (request) => success(await readUser(app.db, request.user.userId))
+    async (request) => success(await readUser(app.reads, request.user.userId))
   )
 
   app.put(
@@ -87,7 +87,7 @@ const user: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(UserStatistics, examples.statistics), ...failures(...AUTH_FAILURES) }
       }
     },
-    async (request) => success(await readUserStatistics(app.db, request.user.userId, app.clock(), config.BUSINESS_TZ))
+    async ({ user }) => success(await readUserStatistics(app.reads, user.userId, app.clock(), config.BUSINESS_TZ))
   )
 }
 

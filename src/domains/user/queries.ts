@@ -1,60 +1,81 @@
 import { pageFrom, type Sort, whereCommon } from '../../engine/keyset.js'
+import { type Reads, readOf } from '../../engine/reads.js'
 import { likeLiteral } from '../../engine/sql.js'
 import type { Db } from '../../engine/tx.js'
 import type { Prisma } from '../../generated/prisma/client.js'
 import { given } from '../../shared/given.js'
 import { refuse } from '../../shared/refusal.js'
 import { businessDay, DAY_MS } from '../../shared/time.js'
-import { pointsTotals } from '../points/queries.js'
-import { toUserInfo, type UserDetails, type UserStatistics, type UsersQuery } from './schemas.js'
+import { LEDGER_SUMS, totalsOf } from '../points/queries.js'
+import { toUserInfo, type UserDetails, type UserRow, type UserStatistics, type UsersQuery } from './schemas.js'
+
+/** A diner's row, with figures of what they have done; `approved` are receipts. */
+type UserFigures = UserRow & {
+  readonly draws: number
+  readonly orders: number
+  readonly uploads: number
+  readonly approved: number
+}
+
+const USER = readOf<Omit<UserFigures, 'isMerchant'> & { isMerchant: number }, [userId: number]>(`
+  SELECT u.user_id AS userId, u.mobile, u.nickname, u.total_points AS totalPoints, u.is_merchant AS isMerchant,
+    u.status, u.avatar, u.last_login AS lastLogin, u.created_at AS createdAt,
+    (SELECT COALESCE(SUM(d.draw_count), 0) FROM lottery_draws AS d WHERE d.user_id = u.user_id) AS draws,
+    (SELECT COUNT(*) FROM exchange_orders AS o WHERE o.user_id = u.user_id) AS orders,
+    (SELECT COUNT(*) FROM photo_reviews AS r WHERE r.user_id = u.user_id) AS uploads,
+    (SELECT COUNT(*) FROM photo_reviews AS r WHERE r.user_id = u.user_id AND r.review_status = 'approved') AS approved
+  FROM users AS u WHERE u.user_id = ?`)
+
+async function readFigures(reads: Reads, userId: number) {
+  const [[row], sums] = await reads(USER(userId), LEDGER_SUMS(userId))
+  if (row === undefined) throw refuse('TOKEN_INVALID')
+  return { user: { ...row, isMerchant: row.isMerchant === 1 } satisfies UserFigures, totals: totalsOf(sums) }
+}
 
 /** @throws Refusal TOKEN_INVALID when the user is gone */
-export async function readUser(db: Db, userId: number): Promise<UserDetails> {
-  const [user, totals, draws, orders, uploads] = await Promise.all([
-    db.user.findUnique({ where: { userId } }),
-    pointsTotals(db, userId),
-    db.lotteryDraw.aggregate({ where: { userId }, _sum: { drawCount: true } }),
-    db.exchangeOrder.count({ where: { userId } }),
-    db.receipt.count({ where: { userId } })
-  ])
-  if (user === null) throw refuse('TOKEN_INVALID')
+export async function readUser(reads: Reads, userId: number): Promise<UserDetails> {
+  const { user, totals } = await readFigures(reads, userId)
   return {
     ...toUserInfo(user),
     statistics: {
-      total_lottery_count: draws._sum.drawCount ?? 0,
-      total_exchange_count: orders,
-      total_upload_count: uploads,
+      total_lottery_count: user.draws,
+      total_exchange_count: user.orders,
+      total_upload_count: user.uploads,
       total_points_earned: totals.earned,
       total_points_spent: totals.spent
     }
   }
 }
 
-/** The diner in figures, grouped and flat: mini-programs read either. */
-export async function readUserStatistics(db: Db, userId: number, now: Date, timeZone: string): Promise<UserStatistics> {
-  const [user, approved] = await Promise.all([
-    readUser(db, userId),
-    db.receipt.count({ where: { userId, reviewStatus: 'approved' } })
-  ])
-  const { statistics: figures } = user
+/**
+ * The diner in figures, grouped and flat: mini-programs read either.
+ * @throws Refusal TOKEN_INVALID when the user is gone
+ */
+export async function readUserStatistics(
+  reads: Reads,
+  userId: number,
+  now: Date,
+  timeZone: string
+): Promise<UserStatistics> {
+  const { user, totals } = await readFigures(reads, userId)
   const day = (instant: Date) => Date.parse(businessDay(instant, timeZone))
   return {
     points_statistics: {
-      total_earned: figures.total_points_earned,
-      total_spent: figures.total_points_spent,
-      current_balance: user.total_points
+      total_earned: totals.earned,
+      total_spent: totals.spent,
+      current_balance: user.totalPoints
     },
     activity_statistics: {
-      total_lottery_count: figures.total_lottery_count,
-      total_exchange_count: figures.total_exchange_count,
-      total_upload_count: figures.total_upload_count,
-      approved_upload_count: approved
+      total_lottery_count: user.draws,
+      total_exchange_count: user.orders,
+      total_upload_count: user.uploads,
+      approved_upload_count: user.approved
     },
-    totalUploads: figures.total_upload_count,
-    approvedUploads: approved,
-    totalLotteries: figures.total_lottery_count,
-    totalExchanges: figures.total_exchange_count,
-    joinDays: Math.max(1, Math.round((day(now) - day(user.created_at)) / DAY_MS) + 1)
+    totalUploads: user.uploads,
+    approvedUploads: user.approved,
+    totalLotteries: user.draws,
+    totalExchanges: user.orders,
+    joinDays: Math.max(1, Math.round((day(now) - day(user.createdAt)) / DAY_MS) + 1)
   }
 }
 

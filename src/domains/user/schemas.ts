@@ -18,7 +18,7 @@ export const UserInfo = Type.Object({
 export type UserInfo = Static<typeof UserInfo>
 
 /** The columns that {@link toUserInfo} wants. */
-interface UserRow {
+export interface UserRow {
   userId: number
   mobile: string
   nickname: string

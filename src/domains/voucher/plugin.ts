@@ -17,7 +17,8 @@ const voucher: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(Vouchers, examples.vouchers), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
       }
     },
-    async (request) => success(await listVouchers(app.db, app.cipher, request.user.userId, request.query, app.clock()))
+    async (request) =>
+      success(await listVouchers(app.reads, app.cipher, request.user.userId, request.query, app.clock()))
   )
 }
 

@@ -1,36 +1,49 @@
-import { pageFrom, type Sort } from '../../engine/keyset.js'
-import type { Db } from '../../engine/tx.js'
-import type { Prisma } from '../../generated/prisma/client.js'
+import { openPage, pageSql, type Sort } from '../../engine/keyset.js'
+import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
 import type { Cipher } from '../../shared/cipher.js'
-import { pastTime, usable, voucherStatus } from './rules.js'
+import { voucherStatus } from './rules.js'
 import type { Voucher, VoucherStatus, VouchersQuery } from './schemas.js'
 
 const NEWEST = { direction: 'desc', columns: { voucherId: 'bigint' } } as const satisfies Sort
 
 /** What a filter by state means, whatever the rows of vouchers past their time say yet. */
-function statusFilter(status: VoucherStatus | undefined, now: Date): Prisma.VoucherWhereInput {
-  if (status === 'unused') return usable(now)
-  if (status === 'expired') return { OR: [{ status }, pastTime(now)] }
-  return status === undefined ? {} : { status }
+function statusFilter(status: VoucherStatus | undefined, now: Date): { sql: string; values: unknown[] } {
+  if (status === 'unused') return { sql: " AND status = 'unused' AND expires_at > ?", values: [now] }
+  if (status === 'expired') {
+    return { sql: " AND (status = 'expired' OR (status = 'unused' AND expires_at <= ?))", values: [now] }
+  }
+  return filtersOf({ 'status = ?': status })
 }
 
+/** The columns of a voucher as its diner sees it, and its code as it is kept. */
+interface VoucherRow extends Omit<Voucher, 'code'> {
+  readonly voucherId: number
+  readonly code_enc: string
+}
+
+const COLUMNS = 'voucher_id AS voucherId, code_enc, title, kind, source, status, issued_at, expires_at, used_at'
+
 /** A diner's wallet, newest first, with the codes in clear: only their owner sees them. */
-export async function listVouchers(db: Db, cipher: Cipher, userId: number, query: VouchersQuery, now: Date) {
-  const where: Prisma.VoucherWhereInput = { userId, ...statusFilter(query.status, now) }
-  const { rows, ...rest } = await pageFrom(query, NEWEST, where, {
-    read: (part) => db.voucher.findMany(part),
-    count: (all) => db.voucher.count({ where: all })
-  })
+export async function listVouchers(reads: Reads, cipher: Cipher, userId: number, query: VouchersQuery, now: Date) {
+  const filter = statusFilter(query.status, now)
+  const from = `FROM vouchers WHERE user_id = ?${filter.sql}`
+  const page = openPage(query, NEWEST)
+  const part = pageSql(page, NEWEST, { voucherId: 'voucher_id' })
+  const [found, [count]] = await reads(
+    readOf<VoucherRow>(`SELECT ${COLUMNS} ${from}${part.sql}`)(userId, ...filter.values, ...part.values),
+    readOf<{ total: number }>(`SELECT COUNT(*) AS total ${from}`)(userId, ...filter.values)
+  )
+  const { rows, ...rest } = page.close(found, count?.total ?? 0)
   const vouchers = rows.map(
     (row): Voucher => ({
-      code: cipher.decrypt(row.codeEnc),
+      code: cipher.decrypt(row.code_enc),
       title: row.title,
       kind: row.kind,
       source: row.source,
-      status: voucherStatus(row, now),
-      issued_at: row.issuedAt,
-      expires_at: row.expiresAt,
-      used_at: row.usedAt
+      status: voucherStatus({ status: row.status, expiresAt: row.expires_at }, now),
+      issued_at: row.issued_at,
+      expires_at: row.expires_at,
+      used_at: row.used_at
     })
   )
   return { vouchers, ...rest }

@@ -28,6 +28,5 @@ export function voucherStatus(
   return row.status === 'unused' && row.expiresAt <= now ? 'expired' : row.status
 }
 
-/** The same as filters of `vouchers`: of those that can be redeemed, and of those whose time is past. */
+/** The same as a filter of `vouchers`: of those that can be redeemed. */
 export const usable = (now: Date) => ({ status: 'unused', expiresAt: { gt: now } }) as const
-export const pastTime = (now: Date) => ({ status: 'unused', expiresAt: { lte: now } }) as const
