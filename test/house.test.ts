@@ -59,7 +59,7 @@ const LONGER: Readonly<Record<string, number>> = {
   'src/domains/receipt/plugin.ts receipt': 99,
   'src/domains/user/plugin.ts user': 78,
   'src/engine/database.ts (in fp)': 107,
-  'src/observe/alerts.ts (in fp)': 87,
+  'src/observe/alerts.ts (in fp)': 86,
   'src/observe/health.ts health': 63
 }
 

@@ -1,7 +1,6 @@
-import { randomInt, randomUUID } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import { Agent, request } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../../src/app.js'
 import { createDrawEngine } from '../../src/domains/lottery/engine.js'
 import { RuleBook } from '../../src/domains/lottery/versions.js'
@@ -10,6 +9,7 @@ import { startChild } from './lib/child.js'
 import { type Contender, measure, quantile, type Result } from './lib/harness.js'
 import { Meter, processCpuMs } from './lib/meter.js'
 import { type Bar, figure, printBars, printTable, startSteps, writeResults } from './lib/report.js'
+import { signIn } from './lib/sign-in.js'
 import { makeDiners, type World } from './lib/world.js'
 
 const DINERS = 1000
@@ -95,25 +95,6 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
   printBars(bars)
   await writeResults('http', { rounds, sliceMs, results, open, bars })
   return bars
-}
-
-/** Gives each diner a session and an access token, without the detour of codes and logins. */
-async function signIn(world: World, app: FastifyInstance, diners: { first: number; last: number }): Promise<string[]> {
-  const issuedAt = new Date()
-  const expires = new Date(issuedAt.getTime() + 86_400_000)
-  const tokens: string[] = []
-  const rows: string[] = []
-  for (let userId = diners.first; userId <= diners.last; userId += 1) {
-    const [sid, jti] = [randomUUID(), randomUUID()]
-    rows.push(`('${sid}', ${userId}, '${jti}', ?, ?)`)
-    const subject = { userId, mobile: '13800000000', isMerchant: false, role: 'user' as const, sid, jti, issuedAt }
-    tokens.push(app.tokens.mint(subject).access_token)
-  }
-  await world.sql(
-    `INSERT INTO sessions (sid, user_id, refresh_jti, refresh_issued_at, expires_at) VALUES ${rows.join(', ')}`,
-    rows.flatMap(() => [issuedAt, expires])
-  )
-  return tokens
 }
 
 function post(url: URL, agent: Agent, token: string): Promise<void> {

@@ -12,6 +12,7 @@ export interface BenchOptions {
 const benchmarks: Record<string, () => Promise<{ main(world: World, options: BenchOptions): Promise<Bar[]> }>> = {
   draws: () => import('./draws.js'),
   http: () => import('./http.js'),
+  reads: () => import('./reads.js'),
   'flash-sale': () => import('./flash-sale.js'),
   upload: () => import('./upload.js'),
   fanout: () => import('./fanout.js'),

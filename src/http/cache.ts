@@ -30,14 +30,12 @@ function names(ifNoneMatch: string | undefined, tag: string): boolean {
  */
 export default fp(
   async (app) => {
-    app.addHook('onSend', async (request, reply, payload) => {
+    app.addHook('onSend', (request, reply, payload, done) => {
       const { cache } = request.routeOptions.config ?? {}
       // A mini-program is told of a failure under 200 too.
       if (cache === undefined || reply.statusCode !== 200 || request.refused !== undefined) {
-        if (isUnderApi(request) && !reply.hasHeader('cache-control')) {
-          reply.header('cache-control', 'no-store')
-        }
-        return payload
+        if (isUnderApi(request) && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+        return done(null, payload)
       }
       reply.header('cache-control', `${cache.scope}, no-cache, max-age=${cache.seconds}`)
       // One phone, two diners: a kept answer is of the token it was asked with.
@@ -45,12 +43,12 @@ export default fp(
         const vary = reply.getHeader('vary')
         reply.header('vary', vary === undefined ? 'Authorization' : `${vary}, Authorization`)
       }
-      if (typeof payload !== 'string' && !Buffer.isBuffer(payload)) return payload
+      if (typeof payload !== 'string' && !Buffer.isBuffer(payload)) return done(null, payload)
       const tag = tagOf(payload)
       reply.header('etag', tag)
-      if (!names(request.headers['if-none-match'], tag)) return payload
+      if (!names(request.headers['if-none-match'], tag)) return done(null, payload)
       reply.code(304).removeHeader('content-type').removeHeader('content-length')
-      return null
+      done(null, null)
     })
   },
   { name: 'cache', dependencies: ['errors'] }

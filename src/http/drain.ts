@@ -28,8 +28,9 @@ export default fp(
     })
     // At the end of each answer, so that requests that began before the signal end their connections too: one that
     // stays open would be waited for.
-    app.addHook('onSend', async (_request, reply) => {
+    app.addHook('onSend', (_request, reply, payload, done) => {
       if (isOn) reply.header('connection', 'close')
+      done(null, payload)
     })
   },
   { name: 'drain' }

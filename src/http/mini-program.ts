@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyRequest, preValidationHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import type { FailureAnswer } from './errors.js'
 import {
@@ -91,31 +91,30 @@ export default fp(
   async (app) => {
     app.failureProfiles.push(dressForWechat)
 
-    // A form is a stream: whoever reads it asks these settings, which hold for any client.
     app.addHook('onRoute', (route) => {
       const aliases = FIELD_ALIASES[`${route.method} ${route.url}`]
       if (aliases === undefined) return
       const { names: formNames, tokenField } = aliases
+      // A form is a stream: whoever reads it asks these settings, which hold for any client.
       route.config = {
         ...route.config,
         ...(formNames === undefined ? {} : { formNames }),
         ...(tokenField === undefined ? {} : { tokenField })
       }
-    })
-
-    // Before the validation, which drops what it does not know.
-    app.addHook('preValidation', async (request) => {
-      const aliases = FIELD_ALIASES[`${request.method} ${request.routeOptions.url}`]
-      if (aliases !== undefined) request.body = readAliases(request.body, aliases)
+      // Before the validation, which drops what it does not know.
+      const respellBody: preValidationHookHandler = (request, _reply, done) => {
+        request.body = readAliases(request.body, aliases)
+        done()
+      }
+      route.preValidation = [...[route.preValidation ?? []].flat(), respellBody]
     })
 
     // After the schema of the answer has dropped what is none of the client's business.
-    app.addHook('onSend', async (request, reply, payload) => {
+    app.addHook('onSend', (request, reply, payload, done) => {
       const isAsSent = request.originalUrl === request.url
       const also = isAsSent ? undefined : aliasOf(request.method, partsOf(request.originalUrl).path)?.also
-      return also !== undefined && reply.statusCode === 200 && typeof payload === 'string'
-        ? repeatLists(payload, also)
-        : payload
+      const isRepeated = also !== undefined && reply.statusCode === 200 && typeof payload === 'string'
+      done(null, isRepeated ? repeatLists(payload, also) : payload)
     })
   },
   { name: 'mini-program', dependencies: ['errors', 'validation'] }

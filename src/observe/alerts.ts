@@ -36,13 +36,12 @@ export default fp<Partial<AlertOptions>>(
       app.meters.gauge(`alert_${alert}_active`, ALERTS[alert].title, () => Number(board.isActive(alert)))
     }
 
-    app.addHook('onResponse', async (request, reply) => {
-      const took = reply.elapsedTime
-      const { url: route = '' } = request.routeOptions
+    app.addHook('onResponse', (request, reply, done) => {
+      done()
+      const [took, now, { url: route = '' }] = [reply.elapsedTime, app.clock().getTime(), request.routeOptions]
       if (took > SLOW_MS) logSlow(request, reply.statusCode, took)
       // Strangers' guesses at routes would thin the shares.
       if (!route.startsWith('/api/') || route.startsWith('/api/docs')) return
-      const now = app.clock().getTime()
       failed.add(now, reply.statusCode >= 500)
       // How long an upload takes is the diner's line, for the most part.
       if (request.headers['content-type']?.startsWith('multipart/') !== true) slow.add(now, took > SLOW_MS)

@@ -62,8 +62,9 @@ export default fp<MetricsOptions>(
       labelNames: ['error'],
       registers: [register]
     })
-    app.addHook('onResponse', async ({ refused }) => {
+    app.addHook('onResponse', ({ refused }, _reply, done) => {
       if (refused !== undefined) refusals.inc({ error: refused })
+      done()
     })
   },
   { name: 'metrics' }

@@ -46,21 +46,35 @@ export async function readConfig(
   timeZone: string
 ): Promise<LotteryConfig> {
   const { version, rules, standing } = await readStanding(db, ruleBook, userId)
-  const effective = effectiveOdds(rules)
-  const today = businessDay(now, timeZone)
   return {
+    ...publishedWheel(rules),
+    today_draw_count: standing?.day === businessDay(now, timeZone) ? (standing.dayCount ?? 0) : 0,
+    rules_version: version,
+    user_pity: toPityStatus(rules, standing)
+  }
+}
+
+type PublishedWheel = Omit<LotteryConfig, 'today_draw_count' | 'rules_version' | 'user_pity'>
+
+/** What is the same for every diner is made once a version. */
+const published = new WeakMap<Rules, PublishedWheel>()
+
+function publishedWheel(rules: Rules): PublishedWheel {
+  const known = published.get(rules)
+  if (known !== undefined) return known
+  const effective = effectiveOdds(rules)
+  const wheel: PublishedWheel = {
     prizes: rules.prizes.map((prize) => toConfigPrize(prize, effective.get(prize.id) ?? 0, rules.costPoints)),
     costPerDraw: rules.costPoints,
     cost_points: rules.costPoints,
     totalPrizes: 8,
     daily_limit: rules.dailyLimit,
-    today_draw_count: standing?.day === today ? (standing.dayCount ?? 0) : 0,
     is_active: rules.isActive,
-    rules_version: version,
     pitySystem: { enabled: rules.pityLimit > 0, pityLimit: rules.pityLimit, pityPrizeName: pityPrizeName(rules) },
-    user_pity: toPityStatus(rules, standing),
     lottery_rules: ruleSentences(rules)
   }
+  published.set(rules, wheel)
+  return wheel
 }
 
 const pityPrizeName = (rules: Rules) => rules.prizes.find((prize) => prize.id === rules.pityPrizeId)?.name ?? ''
