@@ -53,7 +53,7 @@ type Ask = (statement: { sql: string }, values?: unknown) => Promise<unknown>
  * @throws Refusal OVERLOADED when too many wait already
  */
 export function createPool({ maxWaiting, comments, watch, ...options }: PoolOptions): mariadb.Pool {
-  const pool = mariadb.createPool(poolConfig(options))
+  const pool = mariadb.createPool({ ...poolConfig(options), stream: gatheringStream(options.url) })
   const acquire = pool.getConnection.bind(pool)
 
   async function getConnection(): Promise<mariadb.PoolConnection> {
