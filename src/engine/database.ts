@@ -60,7 +60,7 @@ export interface DatabaseObserver {
 interface DatabaseOptions {
   readonly url: string
   readonly poolSize: number
-  /** Whether statements carry the id of their request. */
+  /** Whether statements carry the route of their request. */
   readonly comments: boolean
   readonly observer: DatabaseObserver
   readonly bus: EventBus
