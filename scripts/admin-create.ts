@@ -30,7 +30,7 @@ export async function main(args: string[]): Promise<void> {
             throw new Fault('That mobile belongs to another admin already.')
           }
           const newUserPoints = config.NEW_USER_POINTS
-          return createAdmin(scriptWork(tx), { username, passwordHash, mobile, newUserPoints })
+          return scriptWork(tx, (uow) => createAdmin(uow, { username, passwordHash, mobile, newUserPoints }))
         })
       )
       say(

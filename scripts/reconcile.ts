@@ -1,20 +1,29 @@
+import { parseArgs } from 'node:util'
 import pc from 'picocolors'
 import { checkLedger, type LedgerFault, lastUserId } from '../src/domains/points/reconcile.js'
+import { checkTotals, recountTotals, type TotalFault } from '../src/engine/totals.js'
 import type { PrismaClient } from '../src/generated/prisma/client.js'
+import { TOTALS } from '../src/registry.js'
 import { openDatabase } from './lib/database.js'
-import { guarded } from './lib/print.js'
+import { Fault, guarded } from './lib/print.js'
 import { withPrisma } from './lib/prisma.js'
 import { startBar } from './lib/progress.js'
 import { readSettings } from './lib/settings.js'
 
+const USAGE = 'npm run reconcile -- [--recount]'
 const USERS_AT_A_TIME = 2000
 
-/** `npm run reconcile`: checks every balance against the ledger. Exits 1 if any does not agree. */
-export async function main(): Promise<void> {
+/**
+ * `npm run reconcile`: checks every balance and ledger row, and the figures that are kept for each user against their
+ * rows. Exits 1 if anything does not agree. With `--recount` figures at fault are counted anew, beside a service at
+ * work; the ledger is never touched.
+ */
+export async function main(args: string[]): Promise<void> {
   await guarded(async () => {
+    const recount = readArguments(args)
     const database = await openDatabase(readSettings())
     try {
-      const faults = await withPrisma(database.url, checkAll)
+      const faults = await withPrisma(database.url, (db) => checkAll(db, recount))
       return faults === 0 ? 0 : 1
     } finally {
       await database.close()
@@ -22,27 +31,54 @@ export async function main(): Promise<void> {
   })
 }
 
-/** Checks every user, prints the faults, and says how many there are. */
-export async function checkAll(db: PrismaClient): Promise<number> {
+function readArguments(args: string[]): boolean {
+  try {
+    const { values } = parseArgs({ args, options: { recount: { type: 'boolean', default: false } } })
+    return values.recount
+  } catch (err) {
+    throw new Fault(`${(err as Error).message}. Usage: ${USAGE}`)
+  }
+}
+
+/**
+ * Checks every user, prints the faults, and says how many there are.
+ * @param recount whether to mend what can be counted anew, which is then no fault
+ */
+export async function checkAll(db: PrismaClient, recount = false): Promise<number> {
   const last = await lastUserId(db)
   const bar = startBar('user', last, 'faults')
   let faults = 0
+  let mended = 0
   for (let from = 1; from <= last; from += USERS_AT_A_TIME) {
     const to = Math.min(from + USERS_AT_A_TIME - 1, last)
-    for (const fault of await checkLedger(db, from, to)) {
-      faults += 1
-      process.stdout.write(`${describe(fault)}\n`)
+    const figures = await checkTotals(db, TOTALS, from, to)
+    const found = [...(await checkLedger(db, from, to)).map(describeLedger), ...figures.map(describeFigure)]
+    for (const fault of found) process.stdout.write(`${fault}\n`)
+    faults += found.length
+    if (recount) {
+      for (const userId of new Set(figures.map((figure) => figure.userId))) {
+        await db.$transaction((tx) => recountTotals(tx, TOTALS, userId), { isolationLevel: 'ReadCommitted' })
+      }
+      mended += figures.length
     }
     bar.update(to, { faults })
   }
   bar.stop()
   const [users, rows] = await Promise.all([db.user.count(), db.pointsRecord.count()])
-  const verdict = faults === 0 ? pc.green('The ledger agrees.') : pc.red(`${faults} faults.`)
-  process.stderr.write(`${verdict} ${users} users, ${rows} ledger rows.\n`)
-  return faults
+  const left = faults - mended
+  const verdict = left === 0 ? pc.green('The ledger and all figures agree.') : pc.red(`${left} faults.`)
+  const counted = mended === 0 ? '' : ` ${mended} figures were counted anew.`
+  process.stderr.write(`${verdict} ${users} users, ${rows} ledger rows.${counted}\n`)
+  return left
 }
 
-function describe({ userId, recordId, fault, expected, found }: LedgerFault): string {
+function describeLedger({ userId, recordId, fault, expected, found }: LedgerFault): string {
   const where = recordId === null ? `user ${userId}` : `user ${userId}, ledger row ${recordId}`
   return `${where}: ${fault}: expected ${expected}, found ${found}`
+}
+
+function describeFigure({ userId, topic, label, expected, found }: TotalFault): string {
+  const text = ({ total, earned, spent }: TotalFault['found']) => `${total} (earned ${earned}, spent ${spent})`
+  const what = `user ${userId}, ${topic} ${label}: the kept figure is not that of its rows`
+  return `${what}: expected ${text(expected)}, found ${text(found)}`
 }

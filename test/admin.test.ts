@@ -666,9 +666,9 @@ describe('CSV', () => {
     const { userId } = await newDiner(app, { points: 0 })
     const count = 2 * CSV_PAGE + 37
     const row = (index: number) =>
-      ({ userId, points: 1, balanceAfter: index + 1, type: 'earn', source: 'admin' }) as const
+      ({ userId, seq: index + 1, hash: '', points: 1, balanceAfter: index + 1, type: 'earn', source: 'admin' }) as const
     await app.db.pointsRecord.createMany({ data: Array.from({ length: count }, (_, index) => row(index)) })
-    await app.db.user.update({ where: { userId }, data: { totalPoints: count } })
+    await app.db.user.update({ where: { userId }, data: { totalPoints: count, ledgerSeq: count } })
     await by.post(`/users/${userId}/points`, { change: -100, reason: '-1+cmd' })
     reads.length = 0
     const reply = await by.get(`/points-records?format=csv&user_id=${userId}`)
@@ -699,8 +699,9 @@ describe('CSV', () => {
     const app = await createAdminApp()
     const by = await newAdmin(app)
     const { userId } = await newDiner(app, { points: CSV_PAGE })
-    const row = { userId, points: 1, balanceAfter: 1, type: 'earn', source: 'admin' } as const
-    await app.db.pointsRecord.createMany({ data: Array<typeof row>(CSV_PAGE).fill(row) })
+    const row = (index: number) =>
+      ({ userId, seq: index + 2, hash: '', points: 1, balanceAfter: 1, type: 'earn', source: 'admin' }) as const
+    await app.db.pointsRecord.createMany({ data: Array.from({ length: CSV_PAGE }, (_, index) => row(index)) })
     const { pointsRecord } = app.db
     let reads = 0
     const findMany = async (args: object) => {

@@ -73,7 +73,7 @@ test('a story is backed up and restored into another database, where every row i
   const name = otherSchema()
   const restored = await runScript('restore', env, ['--from', file, '--database-url', databaseUrl(name)])
   expect([restored.code, restored.stdout], restored.stderr).toEqual([0, ''])
-  expect(restored.stderr).toContain('The ledger agrees.')
+  expect(restored.stderr).toContain('The ledger and all figures agree.')
   expect(await contents(databaseUrl(name))).toEqual(before)
 
   // A service on it takes up where the other was.

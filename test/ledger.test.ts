@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { Account } from '../src/domains/points/account.js'
+import { Account, NEW_ACCOUNT } from '../src/domains/points/account.js'
+import { openAccount } from '../src/domains/points/accounts.js'
 import { post } from '../src/domains/points/ledger.js'
 import { checkLedger, lastUserId } from '../src/domains/points/reconcile.js'
-import { createApp, databaseUrl, ledgerFaults, newDiner, sql } from './helpers/app.js'
+import { createApp, type Diner, databaseUrl, ledgerFaults, newDiner, sql } from './helpers/app.js'
 import { runScript } from './helpers/script.js'
 
 test('the ledger of a user is listed, filtered and summed', async () => {
@@ -31,9 +32,7 @@ test('after a random mix of draws, credits and debits at once every ledger holds
   const diners = await Promise.all(Array.from({ length: 6 }, () => newDiner(app, { points: 3000 })))
   const move = (userId: number, points: number) =>
     app.tx(async (uow) => {
-      const [row] = await uow.tx.$queryRaw<{ total_points: number }[]>`
-        SELECT total_points FROM users WHERE user_id = ${userId} FOR UPDATE`
-      const account = new Account(userId, row?.total_points ?? 0)
+      const account = await openAccount(uow, userId)
       if (points > 0) account.credit(points, { source: 'admin' })
       else account.debit(-points, { source: 'admin' })
       await post(uow, [account])
@@ -60,7 +59,7 @@ test('after a random mix of draws, credits and debits at once every ledger holds
 test('a balance that is not what the lock showed stops everything', async () => {
   const app = await createApp()
   const diner = await newDiner(app)
-  const stale = new Account(diner.userId, 900)
+  const stale = new Account(diner.userId, { ...NEW_ACCOUNT, balance: 900 })
   stale.debit(100, { source: 'admin' })
   await expect(app.tx((uow) => post(uow, [stale]))).rejects.toThrow(/still what was read/)
   expect(await ledgerFaults(app, [diner.userId])).toEqual([])
@@ -71,26 +70,88 @@ test('a balance that is not what the lock showed stops everything', async () => 
 
 test('npm run reconcile names each fault and exits 1, and exits 0 when there is none', async () => {
   const app = await createApp()
-  const [sound, balance, chain] = [await newDiner(app), await newDiner(app), await newDiner(app)]
-  for (const diner of [sound, balance, chain]) await diner.post('/api/lottery/draw', { draw_type: 'triple' })
+  const diners = await Promise.all(Array.from({ length: 5 }, () => newDiner(app)))
+  const [sound, balance, chain, gap, forged] = diners as [Diner, Diner, Diner, Diner, Diner]
+  for (const diner of diners) await diner.post('/api/lottery/draw', { draw_type: 'triple' })
   const env = { DATABASE_URL: databaseUrl() }
   const good = await runScript('reconcile', env)
   expect([good.code, good.stdout]).toEqual([0, ''])
-  expect(good.stderr).toContain('The ledger agrees.')
+  expect(good.stderr).toContain('The ledger and all figures agree.')
 
-  await sql('UPDATE users SET total_points = total_points + 5 WHERE user_id = ?', [balance.userId])
-  await sql("UPDATE points_records SET balance_after = 699 WHERE user_id = ? AND source = 'lottery'", [chain.userId])
+  const undone: (() => Promise<unknown>)[] = []
+  const bend = async (statement: string, back: string, userId: number) => {
+    await sql(`${statement} WHERE user_id = ${userId}`)
+    undone.push(() => sql(`${back} WHERE user_id = ${userId}`))
+  }
   onTestFinished(async () => {
-    await sql('UPDATE users SET total_points = total_points - 5 WHERE user_id = ?', [balance.userId])
-    await sql("UPDATE points_records SET balance_after = 700 WHERE user_id = ? AND source = 'lottery'", [chain.userId])
+    for (const undo of undone) await undo()
   })
+  await bend(
+    'UPDATE users SET total_points = total_points + 5',
+    'UPDATE users SET total_points = total_points - 5',
+    balance.userId
+  )
+  await bend(
+    "UPDATE points_records SET balance_after = balance_after - IF(source = 'register', 0, 1)",
+    "UPDATE points_records SET balance_after = balance_after + IF(source = 'register', 0, 1)",
+    chain.userId
+  )
+  await bend(
+    'UPDATE points_records SET seq = seq + IF(seq = 1, 0, 5)',
+    'UPDATE points_records SET seq = seq - IF(seq = 1, 0, 5)',
+    gap.userId
+  )
+  // A word of the first row; what follows it is chained to the hash that it had.
+  await bend(
+    "UPDATE points_records SET description = IF(seq = 1, '新用户注册奖励!', description)",
+    "UPDATE points_records SET description = IF(seq = 1, '新用户注册奖励', description)",
+    forged.userId
+  )
   const bad = await runScript('reconcile', env)
   expect(bad.code).toBe(1)
-  expect(bad.stdout.trim().split('\n').sort()).toEqual([
-    expect.stringMatching(new RegExp(`^user ${balance.userId}: balance is not the sum .* expected 700, found 705$`)),
-    expect.stringMatching(
-      new RegExp(`^user ${chain.userId}, ledger row \\d+: balance_after .* expected 700, found 699$`)
-    )
+  const lines = bad.stdout.trim().split('\n')
+  const about = ({ userId }: Diner) =>
+    lines
+      .filter((line) => line.startsWith(`user ${userId}:`) || line.startsWith(`user ${userId},`))
+      .map((line) => line.replace(/^user \d+(, ledger row \d+)?: /, '').replace(/: expected.*/, ''))
+  expect(about(sound)).toEqual([])
+  expect(lines).toContainEqual(expect.stringMatching(`^user ${balance.userId}: .* expected 700, found 705$`))
+  expect(about(balance)).toEqual(['balance is not the sum of the ledger'])
+  expect(about(chain).slice(0, 2)).toEqual([
+    'balance_after does not follow from the row before',
+    'hash does not follow from the row before'
   ])
+  expect(about(gap)).toEqual(
+    expect.arrayContaining(['seq does not follow from the row before', 'ledger_seq is not that of the last row'])
+  )
+  expect(about(forged)).toEqual(['hash does not follow from the row before'])
   expect(await lastUserId(app.db)).toBeGreaterThanOrEqual(chain.userId)
+})
+
+test('a kept figure that is not that of its rows is named, and counted anew while the service works', async () => {
+  const app = await createApp()
+  const diner = await newDiner(app, { points: 100_000 })
+  await diner.post('/api/lottery/draw', { draw_type: 'ten' })
+  await sql("UPDATE user_totals SET total = total + 1 WHERE user_id = ? AND topic = 'ledger'", [diner.userId])
+  await sql("DELETE FROM user_totals WHERE user_id = ? AND topic = 'result'", [diner.userId])
+  await sql("INSERT INTO user_totals VALUES (?, 'upload', 'approved', 3, 90, 0)", [diner.userId])
+  const env = { DATABASE_URL: databaseUrl() }
+  const bad = await runScript('reconcile', env)
+  expect(bad.code).toBe(1)
+  expect(bad.stdout).toContain(`user ${diner.userId}, upload approved: `)
+  expect(bad.stdout).toContain('expected 0 (earned 0, spent 0), found 3 (earned 90, spent 0)')
+  expect(bad.stdout).toMatch(new RegExp(`user ${diner.userId}, ledger spend:lottery: .*expected 1 .*found 2 `))
+
+  // Draws, orders and receipts go on while it counts.
+  let working = true
+  const worker = async () => {
+    while (working) await diner.post('/api/lottery/draw', { draw_type: 'triple' })
+  }
+  const workers = [worker(), worker()]
+  const mended = await runScript('reconcile', env, ['--recount'])
+  working = false
+  await Promise.all(workers)
+  expect([mended.code, mended.stderr]).toEqual([0, expect.stringContaining('counted anew')])
+  expect(await ledgerFaults(app, [diner.userId])).toEqual([])
+  expect((await runScript('reconcile', env, ['--all'])).stderr).toContain('Usage: npm run reconcile -- [--recount]')
 })

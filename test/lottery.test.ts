@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../scripts/lib/migrations.js'
 import { drawAll } from '../src/domains/lottery/draw.js'
 import { readVersions } from '../src/domains/lottery/versions.js'
-import { Account } from '../src/domains/points/account.js'
+import { openAccount } from '../src/domains/points/accounts.js'
 import { post } from '../src/domains/points/ledger.js'
 import { UnitOfWork } from '../src/engine/unit-of-work.js'
 import {
@@ -335,7 +335,7 @@ describe('an Idempotency-Key', () => {
     const key = { 'idempotency-key': 'try again' }
     expect((await diner.post('/api/lottery/draw', {}, key)).json().error).toBe('POINTS_INSUFFICIENT')
     await app.tx(async (uow) => {
-      const account = new Account(diner.userId, 50)
+      const account = await openAccount(uow, diner.userId)
       account.credit(100, { source: 'admin' })
       await post(uow, [account])
     })

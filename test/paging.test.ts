@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { buildApp } from '../src/app.js'
 import { encodeCursor } from '../src/engine/cursor.js'
 import { type Diner, newAdmin, newDiner, newMobile, sql, testConfig } from './helpers/app.js'
+import { NEXT_SEQ, settle } from './helpers/history.js'
 import { newProduct } from './helpers/shop.js'
 
 /** Rows that are added at a time, all of one moment; no divisor of a page, so that pages end between equals. */
@@ -31,9 +32,11 @@ const nextUuid = () => `019ab1c2-7d00-7000-8000-${String(++made).padStart(12, '0
 /** Each adds a row to what a list shows; the diner's, where it is somebody's. */
 const ADD = {
   ledger: () =>
-    sql(`INSERT INTO points_records (user_id, points, balance_after, type, source) VALUES (?, 1, 1, 'earn', 'admin')`, [
-      diner.userId
-    ]),
+    sql(
+      `INSERT INTO points_records (user_id, seq, hash, points, balance_after, type, source)
+      SELECT user_id, ${NEXT_SEQ}, '', 1, 1, 'earn', 'admin' FROM users WHERE user_id = ?`,
+      [diner.userId]
+    ),
   draw: async () => {
     const id = nextUuid()
     await sql(
@@ -123,6 +126,7 @@ const get = async (url: string) => {
 async function add(kind: keyof typeof ADD): Promise<void> {
   moment += 1
   for (let count = 0; count < AT_A_TIME; count += 1) await ADD[kind]()
+  await settle(app, [diner.userId])
 }
 
 /** All of a list, each page from where the one before ended. */

@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { buildApp } from '../src/app.js'
 import { encodeCursor } from '../src/engine/cursor.js'
 import { type Diner, newDiner, sql, testConfig } from './helpers/app.js'
+import { settle } from './helpers/history.js'
 import { numbers } from './helpers/numbers.js'
 import { newProduct } from './helpers/shop.js'
 
@@ -16,7 +17,7 @@ const PAGES = [
   '/api/user/points-records?type=earn',
   '/api/user/points-records?type=spend&page=100',
   '/api/user/points-records?source=lottery',
-  `/api/user/points-records?cursor=${encodeCursor({ desc: { id: 50_000 } })}`,
+  `/api/user/points-records?cursor=${encodeCursor({ desc: { seq: 50_000 } })}`,
   '/api/user/vouchers',
   '/api/user/vouchers?status=unused',
   '/api/user/vouchers?status=expired',
@@ -55,8 +56,8 @@ beforeAll(async () => {
   const productId = await newProduct(app)
   for (const [index, { userId }] of [diner, ...others].entries()) {
     const rows = index === 0 ? LEDGER_ROWS : 3000
-    await sql(`INSERT INTO points_records (user_id, points, balance_after, type, source)
-      SELECT ${userId}, IF(n % 2, 10, -10), IF(n % 2, 10, 0), IF(n % 2, 'earn', 'spend'),
+    await sql(`INSERT INTO points_records (user_id, seq, hash, points, balance_after, type, source)
+      SELECT ${userId}, n, '', IF(n % 2, 10, -10), IF(n % 2, 10, 0), IF(n % 2, 'earn', 'spend'),
         IF(n % 2, 'photo_review', IF(n % 4, 'lottery', 'exchange')) FROM ${numbers(rows)} ORDER BY n`)
     // A tenth of the table is this diner's, so that reading it whole does not pay.
     const some = index === 0 ? 2000 : 6000
@@ -79,7 +80,16 @@ beforeAll(async () => {
       SELECT CONCAT('${userId}-', n), ${userId}, '', '', CONCAT('a', '${userId}-', n), CONCAT('b', '${userId}-', n), 1,
         10, 50, 2000, 1, '', '' FROM ${numbers(some)}`)
   }
-  const tables = ['points_records', 'lottery_draws', 'lottery_records', 'exchange_orders', 'vouchers', 'photo_reviews']
+  await settle(app, [diner.userId])
+  const tables = [
+    'user_totals',
+    'points_records',
+    'lottery_draws',
+    'lottery_records',
+    'exchange_orders',
+    'vouchers',
+    'photo_reviews'
+  ]
   await sql(`ANALYZE TABLE ${tables.join(', ')}`)
   return () => app.close()
 }, 300_000)
@@ -119,13 +129,4 @@ test.each(PAGES)('%s of a diner with 100,000 ledger rows reads by an index, stat
       ])
     }
   }
-})
-
-test('the sums over the ledger come from the index alone', async () => {
-  const plan = await sql<Record<string, unknown>>(
-    'EXPLAIN FORMAT=TRADITIONAL SELECT type, SUM(points) FROM points_records WHERE user_id = ? GROUP BY type',
-    [diner.userId]
-  )
-  expect(plan).toMatchObject([{ key: 'points_records_user_id_type_points_idx' }])
-  expect(plan[0]?.Extra).toContain('Using index')
 })

@@ -44,8 +44,8 @@ export async function plantFirstData(
     planted.push(`${SAMPLE_PRODUCTS.length} sample products`)
     const known = await tx.user.findUnique({ where: { mobile: SAMPLE_MERCHANT } })
     if (known === null) {
-      const uow = scriptWork(tx, now)
-      await createUser(uow, { mobile: SAMPLE_MERCHANT, points: options.newUserPoints, isMerchant: true })
+      const merchant = { mobile: SAMPLE_MERCHANT, points: options.newUserPoints, isMerchant: true }
+      await scriptWork(tx, (uow) => createUser(uow, merchant), now)
       planted.push(`a sample merchant, mobile ${SAMPLE_MERCHANT}`)
     }
   })

@@ -1,5 +1,6 @@
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import { connectionOptions, SESSION_SQL } from '../../src/engine/connection.js'
+import { finishWork } from '../../src/engine/finish.js'
 import type { Tx } from '../../src/engine/tx.js'
 import { UnitOfWork } from '../../src/engine/unit-of-work.js'
 import { PrismaClient } from '../../src/generated/prisma/client.js'
@@ -17,11 +18,14 @@ export async function withPrisma<T>(url: string, work: (db: PrismaClient) => Pro
   }
 }
 
-/** The unit of work of a script's own transaction: nothing is pushed, and nothing encrypted. */
-export function scriptWork(tx: Tx, now = new Date()): UnitOfWork {
+/** Works in a script's own transaction as the service does in its own: nothing is pushed, and nothing encrypted. */
+export async function scriptWork<T>(tx: Tx, work: (uow: UnitOfWork) => Promise<T>, now = new Date()): Promise<T> {
   const refused = () => {
     throw new Error('this script has no key')
   }
   const cipher = { keyId: '', encrypt: refused, decrypt: refused, hmac: refused, hmacs: refused }
-  return new UnitOfWork(tx, { cipher, clock: () => now })
+  const uow = new UnitOfWork(tx, { cipher, clock: () => now })
+  const result = await work(uow)
+  await finishWork(uow)
+  return result
 }

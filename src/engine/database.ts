@@ -9,11 +9,11 @@ import type { EventBus } from './bus.js'
 import { connectionOptions, SESSION_SQL } from './connection.js'
 import { isTransient, isUnavailable } from './database-errors.js'
 import { driverTx, OutcomeUnknown, rollBack } from './driver-tx.js'
+import { finishWork } from './finish.js'
 import type { Push } from './outbox.js'
 import { ACQUIRE_MS, createFastPool, createPool, type PoolOptions, queueLimit } from './pool.js'
-import { pushWrites } from './push-log.js'
 import { createReads, type Reads } from './reads.js'
-import { type RawTx, writeAll } from './tx.js'
+import type { RawTx } from './tx.js'
 import { type Actor, type CounterIncrement, type PrivilegedWork, UnitOfWork } from './unit-of-work.js'
 
 declare module 'fastify' {
@@ -122,11 +122,6 @@ export default fp<DatabaseOptions>(
     observer.watchPool([pool, fastPool])
     const prisma = new PrismaClient({ adapter: new PrismaMariaDb(pool), errorFormat: 'minimal' })
 
-    /** Ends a unit of work, but for its COMMIT. */
-    async function finish<T extends RawTx>(uow: UnitOfWork<T>): Promise<void> {
-      await writeAll(uow.tx, pushWrites(uow))
-      uow.assertOrdered()
-    }
     function publish<T extends RawTx>({ outbox, counts }: UnitOfWork<T>): void {
       observer.committed(outbox.pushes, counts)
       outbox.publishTo(bus)
@@ -139,7 +134,7 @@ export default fp<DatabaseOptions>(
             async (client) => {
               const uow = new UnitOfWork(client, { cipher, clock, ...context })
               const result = await work(uow)
-              await finish(uow)
+              await finishWork(uow)
               return { result, uow }
             },
             { maxWait: WAIT_MS, timeout: RUN_MS }
@@ -176,7 +171,7 @@ export default fp<DatabaseOptions>(
       let result: T
       try {
         result = await work(uow)
-        await finish(uow)
+        await finishWork(uow)
         committing = true
         await connection.query('COMMIT')
       } catch (err) {

@@ -4,7 +4,7 @@ import { ready } from './prepared.js'
 import { currentUsage } from './request-usage.js'
 
 /** A read with its values; what its rows are is said where its text is, see {@link readOf}. */
-interface Read<Row> {
+export interface Read<Row> {
   readonly sql: string
   readonly values: readonly unknown[]
   /** For the compiler alone. */

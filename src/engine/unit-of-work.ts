@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Cipher } from '../shared/cipher.js'
 import { Outbox } from './outbox.js'
+import { Tallies } from './tallies.js'
 import type { RawTx, Tx } from './tx.js'
 
 /** Who does a privileged thing, and by which request: what the audit keeps. */
@@ -38,6 +39,8 @@ interface WorkContext {
  */
 export class UnitOfWork<T extends RawTx = Tx> {
   readonly outbox = new Outbox()
+  /** What it does to the kept figures of users; written before the commit. */
+  readonly tallies = new Tallies()
   readonly counts: CounterIncrement[] = []
   readonly #context: WorkContext
   readonly #lockedUsers = new Set<number>()

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from 'node:crypto'
+import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -16,6 +16,8 @@ import type { DrawTools } from '../../src/domains/lottery/draw-request.js'
 import { RuleBook } from '../../src/domains/lottery/versions.js'
 import { createUser } from '../../src/domains/user/accounts.js'
 import { connectionOptions } from '../../src/engine/connection.js'
+import { checkTotals } from '../../src/engine/totals.js'
+import { TOTALS } from '../../src/registry.js'
 
 /** A schema of its own for the test file that imports this, made before its tests and dropped after. */
 const schema = `test_${randomBytes(6).toString('hex')}`
@@ -182,13 +184,23 @@ export async function ledgerFaults(app: FastifyInstance, userIds: readonly numbe
   const faults: string[] = []
   for (const userId of userIds) {
     const user = await app.db.user.findUniqueOrThrow({ where: { userId } })
-    const rows = await app.db.pointsRecord.findMany({ where: { userId }, orderBy: { id: 'asc' } })
+    const rows = await app.db.pointsRecord.findMany({ where: { userId }, orderBy: { seq: 'asc' } })
     let balance = 0
-    for (const row of rows) {
+    let hash = '0'.repeat(64)
+    for (const [index, row] of rows.entries()) {
+      const { points, balanceAfter, source, relatedId, createdAt, description } = row
+      const fields = [hash, userId, index + 1, points, balanceAfter, source, relatedId ?? '', createdAt.toISOString()]
+      hash = createHash('sha256')
+        .update([...fields, description].join('\n'))
+        .digest('hex')
+      if (row.seq !== index + 1) faults.push(`row ${row.id}: ${row.seq}, not ${index + 1}`)
+      if (row.hash !== hash) faults.push(`row ${row.id}: ${row.hash}, not ${hash}`)
       balance += row.points
       if (row.balanceAfter !== balance) faults.push(`row ${row.id}: ${row.balanceAfter}, not ${balance}`)
       if (row.balanceAfter < 0) faults.push(`row ${row.id} is below zero`)
     }
+    if (user.ledgerSeq !== rows.length || user.ledgerHash !== hash) faults.push(`user ${userId}: the chain's end`)
+    for (const fault of await checkTotals(app.db, TOTALS, userId, userId)) faults.push(JSON.stringify(fault))
     if (user.totalPoints !== balance) faults.push(`user ${userId}: ${user.totalPoints}, not ${balance}`)
   }
   return faults

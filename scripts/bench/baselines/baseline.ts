@@ -3,7 +3,7 @@ import { toResult } from '../../../src/domains/lottery/draw.js'
 import { PRIZE_KINDS } from '../../../src/domains/lottery/prize.js'
 import { pushResult } from '../../../src/domains/lottery/pushes.js'
 import { decide, type Outcome, type Pity, type Rules } from '../../../src/domains/lottery/rules.js'
-import { Account } from '../../../src/domains/points/account.js'
+import { Account, NEW_ACCOUNT } from '../../../src/domains/points/account.js'
 import { pushBalance } from '../../../src/domains/points/pushes.js'
 import { newVoucherCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/vouchers.js'
@@ -38,7 +38,7 @@ export function pushedLines(
 ): string {
   const claim = PRIZE_KINDS[outcome.prize.type].voucher === null ? null : code
   const results = [toResult(outcome, { sequence: 1, recordId, code: claim })]
-  const account = new Account(userId, balance + cost)
+  const account = new Account(userId, { ...NEW_ACCOUNT, balance: balance + cost })
   account.debit(cost, { source: 'lottery' })
   const uow = pushesOnly(cipher, now)
   pushResult(uow, userId, { draw_id: drawId, results, remaining_points: balance })

@@ -7,6 +7,7 @@ import { inTransaction, keepPushes, poolOptions } from './pool.js'
 
 interface Row {
   total_points: number
+  ledger_seq: number
   status: string
   deleted_at: Date | null
   current_count: number
@@ -22,7 +23,7 @@ export function driverDrawer(options: BaselineOptions): Drawer {
 
   async function drawOn(connection: mariadb.PoolConnection, userId: number): Promise<void> {
     const [row] = await connection.execute<Row[]>(
-      `SELECT u.total_points, u.status, u.deleted_at, p.current_count, p.pity_triggered_count,
+      `SELECT u.total_points, u.ledger_seq, u.status, u.deleted_at, p.current_count, p.pity_triggered_count,
          CAST(p.draw_day AS CHAR) AS draw_day, p.day_count
        FROM users AS u JOIN lottery_pity AS p ON p.user_id = u.user_id WHERE u.user_id = ? FOR UPDATE`,
       [userId]
@@ -40,16 +41,17 @@ export function driverDrawer(options: BaselineOptions): Drawer {
     const cost = rules.costPoints
     await connection.execute(
       `UPDATE users AS u JOIN lottery_pity AS p ON p.user_id = u.user_id
-       SET u.total_points = u.total_points - ?, p.current_count = ?, p.pity_triggered_count = ?, p.last_draw_time = ?,
+       SET u.total_points = u.total_points - ?, u.ledger_seq = u.ledger_seq + 1,
+         p.current_count = ?, p.pity_triggered_count = ?, p.last_draw_time = ?,
          p.draw_day = ?, p.day_count = ?
        WHERE u.user_id = ?`,
       [cost, pity.count, pity.triggered, now, day, used + 1, userId]
     )
     await connection.execute(
       `INSERT INTO points_records
-         (user_id, points, balance_after, type, source, description, related_id, created_at)
-       VALUES (?, ?, ?, 'spend', 'lottery', '抽奖1次', ?, ?)`,
-      [userId, -cost, row.total_points - cost, drawId, now]
+         (user_id, seq, points, balance_after, type, source, description, related_id, hash, created_at)
+       VALUES (?, ?, ?, ?, 'spend', 'lottery', '抽奖1次', ?, '', ?)`,
+      [userId, row.ledger_seq + 1, -cost, row.total_points - cost, drawId, now]
     )
     await connection.execute(
       `INSERT INTO lottery_draws

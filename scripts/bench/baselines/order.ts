@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import * as mariadb from 'mariadb'
-import { Account } from '../../../src/domains/points/account.js'
+import { Account, NEW_ACCOUNT } from '../../../src/domains/points/account.js'
 import { pushBalance } from '../../../src/domains/points/pushes.js'
 import { expiryOf, newVoucherCode } from '../../../src/domains/voucher/rules.js'
 import { codeHmac } from '../../../src/domains/voucher/vouchers.js'
@@ -17,6 +17,7 @@ export interface Seller {
 
 interface Row {
   total_points: number
+  ledger_seq: number
   name: string
   category: string
   exchange_points: number
@@ -39,7 +40,8 @@ export function lockedRowSeller(options: { url: string; poolSize: number; cipher
     )
     if (product === undefined || product.stock < 1) throw new Error('sold out')
     const [user] = await connection.execute<Row[]>(
-      `SELECT total_points FROM users WHERE user_id = ? AND status = 'active' AND deleted_at IS NULL FOR UPDATE`,
+      `SELECT total_points, ledger_seq FROM users
+       WHERE user_id = ? AND status = 'active' AND deleted_at IS NULL FOR UPDATE`,
       [userId]
     )
     const price = product.exchange_points
@@ -55,19 +57,22 @@ export function lockedRowSeller(options: { url: string; poolSize: number; cipher
        VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?)`,
       [orderNo, userId, productId, product.name, product.category, price, price, now]
     )
-    await connection.execute('UPDATE users SET total_points = total_points - ? WHERE user_id = ?', [price, userId])
+    await connection.execute(
+      'UPDATE users SET total_points = total_points - ?, ledger_seq = ledger_seq + 1 WHERE user_id = ?',
+      [price, userId]
+    )
     await connection.execute(
       `INSERT INTO points_records
-         (user_id, points, balance_after, type, source, description, related_id, created_at)
-       VALUES (?, ?, ?, 'spend', 'exchange', '兑换', ?, ?)`,
-      [userId, -price, user.total_points - price, orderNo, now]
+         (user_id, seq, points, balance_after, type, source, description, related_id, hash, created_at)
+       VALUES (?, ?, ?, ?, 'spend', 'exchange', '兑换', ?, '', ?)`,
+      [userId, user.ledger_seq + 1, -price, user.total_points - price, orderNo, now]
     )
     await connection.execute(
       `INSERT INTO vouchers (user_id, code_hmac, code_enc, title, kind, source, order_id, issued_at, expires_at)
        VALUES (?, ?, ?, ?, 'product', 'exchange', ?, ?, ?)`,
       [userId, codeHmac(cipher, code), cipher.encrypt(code), product.name, placed.insertId, now, expiryOf(now, 30)]
     )
-    const account = new Account(userId, user.total_points)
+    const account = new Account(userId, { ...NEW_ACCOUNT, balance: user.total_points })
     account.debit(price, { source: 'exchange' })
     const uow = pushesOnly(cipher, now)
     pushBalance(uow, account, 'exchange')

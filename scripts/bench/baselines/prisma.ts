@@ -33,14 +33,16 @@ export function prismaDrawer(options: BaselineOptions): Drawer {
             triggered: before?.pityTriggeredCount ?? 0
           })
           const { prize, isPity, drawId, recordId, pity } = drawn
-          const { totalPoints } = await tx.user.update({
+          const { totalPoints, ledgerSeq: seq } = await tx.user.update({
             where: { userId },
-            data: { totalPoints: { decrement: rules.costPoints } },
-            select: { totalPoints: true }
+            data: { totalPoints: { decrement: rules.costPoints }, ledgerSeq: { increment: 1 } },
+            select: { totalPoints: true, ledgerSeq: true }
           })
           await tx.pointsRecord.create({
             data: {
               userId,
+              seq,
+              hash: '',
               points: -rules.costPoints,
               balanceAfter: totalPoints,
               type: 'spend',

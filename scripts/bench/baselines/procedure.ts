@@ -28,15 +28,15 @@ CREATE OR REPLACE PROCEDURE bench_draw(
   IN v_told TEXT, IN v_pity_told TEXT
 )
 BEGIN
-  DECLARE v_points, v_count, v_triggered, v_used INT;
+  DECLARE v_points, v_seq, v_count, v_triggered, v_used INT;
   DECLARE v_status VARCHAR(10);
   DECLARE v_deleted DATETIME(3);
   DECLARE v_forced BOOLEAN;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
   START TRANSACTION;
-  SELECT u.total_points, u.status, u.deleted_at, p.current_count, p.pity_triggered_count,
+  SELECT u.total_points, u.ledger_seq, u.status, u.deleted_at, p.current_count, p.pity_triggered_count,
       IF(p.draw_day = v_day, p.day_count, 0)
-    INTO v_points, v_status, v_deleted, v_count, v_triggered, v_used
+    INTO v_points, v_seq, v_status, v_deleted, v_count, v_triggered, v_used
     FROM users AS u JOIN lottery_pity AS p ON p.user_id = u.user_id WHERE u.user_id = v_user FOR UPDATE;
   IF v_status <> 'active' OR v_deleted IS NOT NULL THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'disabled'; END IF;
   IF v_used + 1 > v_daily_limit THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'limit'; END IF;
@@ -47,12 +47,13 @@ BEGIN
       v_told = v_pity_told;
   END IF;
   UPDATE users AS u JOIN lottery_pity AS p ON p.user_id = u.user_id
-    SET u.total_points = u.total_points - v_cost, p.current_count = IF(v_prize = v_pity_prize, 0, v_count + 1),
-      p.pity_triggered_count = v_triggered + v_forced, p.last_draw_time = v_now, p.draw_day = v_day,
-      p.day_count = v_used + 1
+    SET u.total_points = u.total_points - v_cost, u.ledger_seq = v_seq + 1,
+      p.current_count = IF(v_prize = v_pity_prize, 0, v_count + 1), p.pity_triggered_count = v_triggered + v_forced,
+      p.last_draw_time = v_now, p.draw_day = v_day, p.day_count = v_used + 1
     WHERE u.user_id = v_user;
-  INSERT INTO points_records (user_id, points, balance_after, type, source, description, related_id, created_at)
-    VALUES (v_user, -v_cost, v_points - v_cost, 'spend', 'lottery', '抽奖1次', v_draw, v_now);
+  INSERT INTO points_records
+      (user_id, seq, points, balance_after, type, source, description, related_id, hash, created_at)
+    VALUES (v_user, v_seq + 1, -v_cost, v_points - v_cost, 'spend', 'lottery', '抽奖1次', v_draw, '', v_now);
   INSERT INTO lottery_draws
       (draw_id, user_id, draw_type, draw_count, total_cost, points_awarded, rules_version, created_at)
     VALUES (v_draw, v_user, 'single', 1, v_cost, 0, v_version, v_now);

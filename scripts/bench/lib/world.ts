@@ -81,14 +81,14 @@ export async function makeDiners(world: Pick<World, 'sql'>, count: number): Prom
     const rows = `JSON_TABLE(?, '$[*]' COLUMNS (id INT PATH '$')) AS j`
     const list = JSON.stringify(ids)
     await world.sql(
-      `INSERT INTO users (user_id, mobile, nickname, total_points)
-       SELECT j.id, 13000000000 + j.id, 'bench', ${POINTS} FROM ${rows}`,
+      `INSERT INTO users (user_id, mobile, nickname, total_points, ledger_seq)
+       SELECT j.id, 13000000000 + j.id, 'bench', ${POINTS}, 1 FROM ${rows}`,
       [list]
     )
     await world.sql(`INSERT INTO lottery_pity (user_id) SELECT j.id FROM ${rows}`, [list])
     await world.sql(
-      `INSERT INTO points_records (user_id, points, balance_after, type, source)
-       SELECT j.id, ${POINTS}, ${POINTS}, 'earn', 'register' FROM ${rows}`,
+      `INSERT INTO points_records (user_id, seq, points, balance_after, type, source, hash)
+       SELECT j.id, 1, ${POINTS}, ${POINTS}, 'earn', 'register', '' FROM ${rows}`,
       [list]
     )
   }

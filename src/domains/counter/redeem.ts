@@ -9,7 +9,7 @@ import { lockOrder, takeStep } from '../exchange/orders.js'
 import { orderAllows } from '../exchange/rules.js'
 import { PERSON_COLUMNS, toPerson } from '../user/schemas.js'
 import { normalCode, usable, voucherStatus } from '../voucher/rules.js'
-import { codeHmacs } from '../voucher/vouchers.js'
+import { changeVouchers, codeHmacs } from '../voucher/vouchers.js'
 import type { CounterVoucher } from './schemas.js'
 
 /** What the counter needs to know of a voucher. */
@@ -71,10 +71,8 @@ export async function redeemVoucher(uow: PrivilegedWork, code: string): Promise<
   if (orderId !== null) await lockOrder(tx, orderId)
   await lockUser(uow, userId)
   const { now } = uow
-  const { count } = await tx.voucher.updateMany({
-    where: { voucherId, ...usable(now) },
-    data: { status: 'used', usedAt: now, usedBy: actor.userId }
-  })
+  const used = { status: 'used', usedAt: now, usedBy: actor.userId } as const
+  const count = await changeVouchers(uow, userId, { voucherId, ...usable(now) }, used)
   const row = await findVoucher(tx, cipher, code)
   if (count === 0) throw refuse('VOUCHER_NOT_USABLE', { status: voucherStatus(row, now) })
   // A voucher of an order lives as long as its order is open: the two change together, under the order's lock.

@@ -8,6 +8,7 @@ import { given } from '../../shared/given.js'
 import { dayRange } from '../../shared/time.js'
 import { recordAct } from '../audit/audit.js'
 import { PERSON_COLUMNS, toPerson } from '../user/schemas.js'
+import { changeVouchers } from '../voucher/vouchers.js'
 import type { MerchantOrder, MerchantOrdersQuery } from './merchant-schemas.js'
 import { deliveryOf, notice, type OrderRow, pageOfOrders, takeStep, toOrder } from './orders.js'
 import { ORDER_STEPS } from './rules.js'
@@ -54,7 +55,7 @@ export async function advanceOrder(
   await lockUser(uow, row.userId)
   if (step === 'complete') {
     const used = { status: 'used', usedAt: uow.now, usedBy: actor.userId } as const
-    await tx.voucher.updateMany({ where: { orderId, status: 'unused' }, data: used })
+    await changeVouchers(uow, row.userId, { orderId: row.orderId, status: 'unused' }, used)
   }
   const act = { action: `order.${step}`, targetType: 'order', targetId: orderId } as const
   await recordAct(uow, { ...act, before: { status: row.status }, after: { status: ORDER_STEPS[step].to } })

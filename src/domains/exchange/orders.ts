@@ -1,6 +1,7 @@
 import { openPage, pageFrom, pageSql, type Sort } from '../../engine/keyset.js'
 import { SystemNotice } from '../../engine/push.js'
 import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
+import { sumOf, totalsRead } from '../../engine/totals.js'
 import type { Db, Tx } from '../../engine/tx.js'
 import type { PrivilegedWork, UnitOfWork } from '../../engine/unit-of-work.js'
 import type { Prisma } from '../../generated/prisma/client.js'
@@ -11,9 +12,19 @@ import { recordAct } from '../audit/audit.js'
 import { openAccount } from '../points/accounts.js'
 import { post } from '../points/ledger.js'
 import { pushBalance } from '../points/pushes.js'
+import { changeVouchers } from '../voucher/vouchers.js'
 import { pushStock } from './pushes.js'
 import { maskDelivery, ORDER_STEPS, type OrderStep, openDelivery, orderAllows } from './rules.js'
-import type { Cancelled, DeliveryInfo, ExchangeStatistics, Order, OrdersQuery, ShownDelivery } from './schemas.js'
+import type {
+  Cancelled,
+  DeliveryInfo,
+  ExchangeStatistics,
+  Order,
+  OrderStatus,
+  OrdersQuery,
+  ShownDelivery
+} from './schemas.js'
+import { categoryTotals, orderTotals } from './totals.js'
 
 export type OrderRow = Prisma.ExchangeOrderGetPayload<object>
 const NEWEST = { direction: 'desc', columns: { orderId: 'bigint' } } as const satisfies Sort
@@ -84,17 +95,21 @@ const OWN_ORDER = readOf<OwnRow, [orderId: number, userId: number]>(
   `${OWN_ORDERS} WHERE o.order_id = ? AND o.user_id = ?`
 )
 
+const TOTALS = totalsRead(orderTotals)
+const BY_CATEGORY = totalsRead(categoryTotals)
+
 /** A diner's orders, newest first, with the codes in clear. */
 export async function listOrders(reads: Reads, cipher: Cipher, userId: number, query: OrdersQuery) {
   const filters = filtersOf({ 'o.status = ?': query.status })
   const where = `WHERE o.user_id = ?${filters.sql}`
   const page = openPage(query, NEWEST)
   const part = pageSql(page, NEWEST, { orderId: 'o.order_id' })
-  const [found, [count]] = await reads(
+  const [found, totals] = await reads(
     readOf<OwnRow>(`${OWN_ORDERS} ${where}${part.sql}`)(userId, ...filters.values, ...part.values),
-    readOf<{ total: number }>(`SELECT COUNT(*) AS total FROM exchange_orders AS o ${where}`)(userId, ...filters.values)
+    TOTALS(userId)
   )
-  const { rows, ...rest } = page.close(found, count?.total ?? 0)
+  const total = sumOf(totals, 'total', (status) => query.status === undefined || status === query.status)
+  const { rows, ...rest } = page.close(found, total)
   return { orders: rows.map((row) => toOwnOrder(cipher, row)), ...rest }
 }
 
@@ -134,6 +149,10 @@ export async function takeStep(
   if (!orderAllows(row.status, step)) throw refuse('STATE_CONFLICT', { status: row.status })
   const { to, at } = ORDER_STEPS[step]
   await tx.exchangeOrder.update({ where: { orderId }, data: { status: to, [at]: uow.now } })
+  const { userId, totalPoints, category, quantity } = row
+  uow.tallies.add(orderTotals, userId, row.status, { total: -1, spent: -totalPoints })
+  uow.tallies.add(orderTotals, userId, to, { total: 1, spent: totalPoints })
+  if (to === 'cancelled') uow.tallies.add(categoryTotals, userId, category, { total: -quantity })
   return row
 }
 
@@ -171,10 +190,9 @@ async function undoOrder(uow: UnitOfWork, row: OrderRow): Promise<Cancelled> {
     relatedId: orderNo
   })
   await post(uow, [account])
-  await tx.voucher.updateMany({
-    where: { orderId, status: { in: ['unused', 'expired'] } },
-    data: { status: 'cancelled' }
-  })
+  for (const status of ['unused', 'expired'] as const) {
+    await changeVouchers(uow, userId, { orderId, status }, { status: 'cancelled' })
+  }
   const { name, stock } = await tx.product.update({
     where: { productId },
     data: { stock: { increment: quantity }, salesCount: { decrement: quantity } }
@@ -202,26 +220,19 @@ export function notice(step: keyof typeof NOTICES, { productName, quantity, orde
   return { title, content: `${productName}×${quantity}（${orderNo}）：${text}`, type: `order_${ORDER_STEPS[step].to}` }
 }
 
-/** A diner's exchanges in figures. */
-export async function exchangeStatistics(db: Db, userId: number): Promise<ExchangeStatistics> {
-  const [byStatus, [favorite]] = await Promise.all([
-    db.exchangeOrder.groupBy({ by: ['status'], where: { userId }, _count: true, _sum: { totalPoints: true } }),
-    db.exchangeOrder.groupBy({
-      by: ['category'],
-      where: { userId, status: { not: 'cancelled' } },
-      _sum: { quantity: true },
-      orderBy: [{ _sum: { quantity: 'desc' } }, { category: 'asc' }],
-      take: 1
-    })
-  ])
-  const count = (status: string) => byStatus.find((group) => group.status === status)?._count ?? 0
-  const kept = byStatus.filter((group) => group.status !== 'cancelled')
+/** A diner's exchanges in figures. Of categories that were ordered as much, the first by name is the favourite. */
+export async function exchangeStatistics(reads: Reads, userId: number): Promise<ExchangeStatistics> {
+  const [orders, categories] = await reads(TOTALS(userId), BY_CATEGORY(userId))
+  const count = (status?: OrderStatus) => sumOf(orders, 'total', (label) => status === undefined || label === status)
+  const [favourite] = categories
+    .filter(({ total }) => total > 0)
+    .sort((a, b) => b.total - a.total || (a.label < b.label ? -1 : 1))
   return {
-    total_exchanges: byStatus.reduce((sum, group) => sum + group._count, 0),
-    total_points_spent: kept.reduce((sum, group) => sum + (group._sum.totalPoints ?? 0), 0),
+    total_exchanges: count(),
+    total_points_spent: sumOf(orders, 'spent', (status) => status !== 'cancelled'),
     pending_count: count('pending'),
     completed_count: count('completed'),
     cancelled_count: count('cancelled'),
-    favorite_category: favorite?.category ?? null
+    favorite_category: favourite?.label ?? null
   }
 }

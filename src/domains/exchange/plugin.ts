@@ -191,7 +191,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(ExchangeStatistics, examples.statistics), ...failures(...AUTH_FAILURES) }
       }
     },
-    async ({ user }) => success(await exchangeStatistics(app.db, user.userId))
+    async ({ user }) => success(await exchangeStatistics(app.reads, user.userId))
   )
 }
 

@@ -3,6 +3,7 @@ import { StaleRead } from '../../engine/database-errors.js'
 import { answerWrites } from '../../engine/idempotency.js'
 import { pushWrites } from '../../engine/push-log.js'
 import { inList, insertInto, jsonColumns, jsonRows, padded, sqlTime } from '../../engine/sql.js'
+import { totalsWrites } from '../../engine/totals.js'
 import { type RawTx, writeAll } from '../../engine/tx.js'
 import type { UnitOfWork } from '../../engine/unit-of-work.js'
 import { Prisma } from '../../generated/prisma/client.js'
@@ -10,6 +11,7 @@ import { ledgerWrites } from '../points/ledger.js'
 import { voucherWrites } from '../voucher/vouchers.js'
 import type { DecidedOrder, OrderTools, ProductSnapshot } from './order-request.js'
 import type { Submitted } from './schemas.js'
+import { categoryTotals, orderTotals } from './totals.js'
 
 const TAKEN = jsonColumns('id INT', 'price INT', 'taken INT')
 const insertOrders = insertInto('exchange_orders', {
@@ -106,15 +108,18 @@ export async function writeOrders(
     ...ledgerWrites(uow, accounts),
     ...voucherWrites(uow, vouchers, voucherDays),
     ...answerWrites(uow, keep),
-    ...pushWrites(uow)
+    ...pushWrites(uow),
+    ...totalsWrites(uow)
   ])
   return answers
 }
 
 function orderRow(
-  { cipher, now }: UnitOfWork<RawTx>,
+  { cipher, now, tallies }: UnitOfWork<RawTx>,
   { request, product, orderNo, totalPoints }: DecidedOrder
 ): Parameters<typeof insertOrders>[0][number] {
+  tallies.add(orderTotals, request.userId, 'pending', { total: 1, spent: totalPoints })
+  tallies.add(categoryTotals, request.userId, product.category, { total: request.quantity })
   return {
     order_no: orderNo,
     user_id: request.userId,

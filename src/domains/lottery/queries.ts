@@ -1,11 +1,13 @@
 import { openPage, pageSql, type Sort } from '../../engine/keyset.js'
 import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
+import { sumOf, totalsRead } from '../../engine/totals.js'
 import type { Db } from '../../engine/tx.js'
 import { businessDay, rate } from '../../shared/time.js'
 import { pityStatus } from './draw.js'
 import { forEachKind, PRIZE_KINDS, type PrizeType, toConfigPrize } from './prize.js'
-import { effectiveOdds, type Rules } from './rules.js'
-import type { LotteryConfig, LotteryRecord, PityStatus, RecordsQuery, Statistics } from './schemas.js'
+import { DRAWS, effectiveOdds, type Rules } from './rules.js'
+import type { DrawType, LotteryConfig, LotteryRecord, PityStatus, RecordsQuery, Statistics } from './schemas.js'
+import { type ResultLabel, resultTotals } from './totals.js'
 import type { RuleBook } from './versions.js'
 
 /** Which rules draw now, and how a diner stands: all but `version` is null where they have no pity row. */
@@ -107,61 +109,49 @@ const NEWEST = { direction: 'desc', columns: { recordId: 'text' } } as const sat
 const RECORD_COLUMNS = `r.record_id AS recordId, r.draw_id, r.draw_type, r.prize_id, r.prize_name, r.prize_type,
   r.prize_value, r.points_cost, r.is_pity, COALESCE(v.status, 'completed') AS status, r.created_at`
 
+const TOTALS = totalsRead(resultTotals)
+
+/** Of which draws and prizes a label of {@link resultTotals} tells. */
+function partsOf(label: ResultLabel): { draw: DrawType; prize: PrizeType } {
+  const [draw, prize] = label.split(':') as [DrawType, PrizeType]
+  return { draw, prize }
+}
+
 /** A diner's results, newest first. */
 export async function listRecords(reads: Reads, userId: number, query: RecordsQuery) {
   const filters = filtersOf({ 'r.draw_type = ?': query.draw_type, 'r.prize_type = ?': query.prize_type })
   const where = `WHERE r.user_id = ?${filters.sql}`
   const page = openPage(query, NEWEST)
   const part = pageSql(page, NEWEST, { recordId: 'r.record_id' })
-  const [found, [count]] = await reads(
+  const [found, totals] = await reads(
     readOf<Omit<LotteryRecord, 'id' | 'is_pity'> & { recordId: string; is_pity: number }>(`
       SELECT ${RECORD_COLUMNS} FROM lottery_records AS r LEFT JOIN vouchers AS v ON v.record_id = r.record_id
       ${where}${part.sql}`)(userId, ...filters.values, ...part.values),
-    readOf<{ total: number }>(`SELECT COUNT(*) AS total FROM lottery_records AS r ${where}`)(userId, ...filters.values)
+    TOTALS(userId)
   )
-  const { rows, ...rest } = page.close(found, count?.total ?? 0)
+  const total = sumOf(totals, 'total', (label) => {
+    const { draw, prize } = partsOf(label)
+    return (query.draw_type ?? draw) === draw && (query.prize_type ?? prize) === prize
+  })
+  const { rows, ...rest } = page.close(found, total)
   const records = rows.map(
     ({ recordId, ...row }): LotteryRecord => ({ id: recordId, ...row, is_pity: row.is_pity === 1 })
   )
   return { records, ...rest }
 }
 
-interface DrawSums {
-  readonly type: keyof Statistics['draw_type_stats']
-  readonly count: number
-  readonly draws: number
-  readonly cost: number
-  readonly awarded: number
-}
-
-const DRAWS_BY_TYPE = readOf<DrawSums, [userId: number]>(`
-  SELECT draw_type AS type, COUNT(*) AS count, SUM(draw_count) AS draws, SUM(total_cost) AS cost,
-    SUM(points_awarded) AS awarded
-  FROM lottery_draws WHERE user_id = ? GROUP BY draw_type`)
-const RESULTS_BY_PRIZE = readOf<{ type: PrizeType; count: number }, [userId: number]>(
-  'SELECT prize_type AS type, COUNT(*) AS count FROM lottery_records WHERE user_id = ? GROUP BY prize_type'
-)
-
 /** A diner's wheel in figures. `win_rate`: the share of results that gave anything. */
 export async function readStatistics(db: ReadsDb, ruleBook: RuleBook, userId: number): Promise<Statistics> {
   ruleBook.assertReady()
-  const [[standing], byType, byPrize] = await db.reads(
-    STANDING(userId),
-    DRAWS_BY_TYPE(userId),
-    RESULTS_BY_PRIZE(userId)
-  )
+  const [[standing], totals] = await db.reads(STANDING(userId), TOTALS(userId))
   const { rules } = await ruleBook.get(db.db, standing?.version ?? null)
-  const sum = (field: 'cost' | 'awarded' | 'draws') => byType.reduce((total, group) => total + group[field], 0)
-  const [draws, spent, won] = [sum('draws'), sum('cost'), sum('awarded')]
-  const distribution = forEachKind(() => 0)
-  for (const { type, count } of byPrize) distribution[type] = count
-  const lost = Object.entries(distribution).reduce(
-    (sum, [type, count]) => sum + (PRIZE_KINDS[type as PrizeType].isWin ? 0 : count),
-    0
-  )
-  const none = { count: 0, cost: 0 }
-  const types: Statistics['draw_type_stats'] = { single: none, triple: none, five: none, ten: none }
-  for (const { type, count, cost } of byType) types[type] = { count, cost }
+  const draws = sumOf(totals, 'total')
+  const [spent, won] = [sumOf(totals, 'spent'), sumOf(totals, 'earned')]
+  const lost = sumOf(totals, 'total', (label) => !PRIZE_KINDS[partsOf(label).prize].isWin)
+  const typeStats = (type: DrawType) => {
+    const ofType = (label: ResultLabel) => partsOf(label).draw === type
+    return { count: sumOf(totals, 'total', ofType) / DRAWS[type], cost: sumOf(totals, 'spent', ofType) }
+  }
   const pity = toPityStatus(rules, standing)
   return {
     total_draws: draws,
@@ -170,8 +160,13 @@ export async function readStatistics(db: ReadsDb, ruleBook: RuleBook, userId: nu
     total_points_won: won,
     net_points: won - spent,
     win_rate: rate(draws - lost, draws),
-    draw_type_stats: types,
-    prize_distribution: distribution,
+    draw_type_stats: {
+      single: typeStats('single'),
+      triple: typeStats('triple'),
+      five: typeStats('five'),
+      ten: typeStats('ten')
+    },
+    prize_distribution: forEachKind((prize) => sumOf(totals, 'total', (label) => partsOf(label).prize === prize)),
     last_draw_time: pity.last_draw_time,
     current_pity_count: pity.current_count,
     remaining_to_pity: pity.remaining_draws

@@ -1,6 +1,7 @@
 import { answerWrites } from '../../engine/idempotency.js'
 import { pushWrites } from '../../engine/push-log.js'
 import { inList, insertInto, padded, sqlTime } from '../../engine/sql.js'
+import { totalsWrites } from '../../engine/totals.js'
 import type { RawTx, Write } from '../../engine/tx.js'
 import type { UnitOfWork } from '../../engine/unit-of-work.js'
 import { Prisma } from '../../generated/prisma/client.js'
@@ -9,6 +10,7 @@ import { type CompanionUpdate, ledgerWrites } from '../points/ledger.js'
 import { type NewVoucher, voucherWrites } from '../voucher/vouchers.js'
 import type { DecidedDraw, DrawRequest, DrawTools } from './draw-request.js'
 import { PRIZE_KINDS } from './prize.js'
+import { resultTotals } from './totals.js'
 
 /** What a draw reads with the account; all null but the version where the diner has no pity row yet. */
 interface DrawState {
@@ -54,13 +56,14 @@ export function* drawWrites(
   const accounts = decided.map(({ account }) => account)
   yield* ledgerWrites(uow, accounts, pityUpdate(decided, at))
   yield* insertDraws(decided.map((one) => drawRow(one, at)))
-  yield* insertRecords(decided.flatMap((one) => recordRows(one, at)))
+  yield* insertRecords(decided.flatMap((one) => recordRows(uow, one, at)))
   yield* voucherWrites(uow, decided.flatMap(vouchersFor), voucherDays)
   const answers = decided.flatMap(({ request, draw }) =>
     request.keyed === undefined ? [] : [{ userId: request.userId, request: request.keyed, answer: draw }]
   )
   yield* answerWrites(uow, answers)
   yield* pushWrites(uow)
+  yield* totalsWrites(uow)
 }
 
 const PITY = ['pity_count INT', 'triggered INT', 'today DATE', 'today_count INT']
@@ -120,22 +123,27 @@ function drawRow({ request, draw }: DecidedDraw, at: string) {
   }
 }
 
-function recordRows({ request, draw }: DecidedDraw, at: string) {
-  return draw.results.map((result) => ({
-    record_id: result.record_id,
-    draw_id: draw.draw_id,
-    user_id: request.userId,
-    sequence: result.sequence,
-    draw_type: request.type,
-    prize_id: result.prize_id,
-    prize_name: result.prize_name,
-    prize_type: result.prize_type,
-    prize_value: String(result.prize_value),
-    points_cost: draw.total_cost / draw.results.length,
-    points_awarded: result.points_awarded,
-    is_pity: result.is_pity ? 1 : 0,
-    created_at: at
-  }))
+function recordRows(uow: UnitOfWork<RawTx>, { request: { userId, type }, draw }: DecidedDraw, at: string) {
+  const cost = draw.total_cost / draw.results.length
+  return draw.results.map((result) => {
+    const { prize_type: kind, points_awarded: earned } = result
+    uow.tallies.add(resultTotals, userId, `${type}:${kind}`, { total: 1, earned, spent: cost })
+    return {
+      record_id: result.record_id,
+      draw_id: draw.draw_id,
+      user_id: userId,
+      sequence: result.sequence,
+      draw_type: type,
+      prize_id: result.prize_id,
+      prize_name: result.prize_name,
+      prize_type: kind,
+      prize_value: String(result.prize_value),
+      points_cost: cost,
+      points_awarded: earned,
+      is_pity: result.is_pity ? 1 : 0,
+      created_at: at
+    }
+  })
 }
 
 function vouchersFor({ request: { userId }, draw }: DecidedDraw): NewVoucher[] {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { refuse } from '../../shared/refusal.js'
+import { GENESIS } from './chain.js'
 import type { PointsSource } from './sources.js'
 
 /** Why points move. */
@@ -19,28 +20,31 @@ interface Movement {
   readonly reason: Reason
 }
 
+/** How an account stood when its row was locked: `users.total_points`, and the last of its ledger. */
+interface Opening {
+  readonly balance: number
+  readonly seq: number
+  readonly hash: string
+}
+
+/** The opening of an account that no points ever moved in. */
+export const NEW_ACCOUNT: Opening = { balance: 0, seq: 0, hash: GENESIS }
+
 /**
  * A user's points within a transaction that holds the lock of the user's row. Movements are noted here and written
  * together by ledger.ts.
  */
 export class Account {
-  readonly #opening: number
   readonly #movements: Movement[] = []
 
-  /** @param balance `total_points` as read with the lock held */
+  /** @param opening as read with the lock held */
   constructor(
     readonly userId: number,
-    balance: number
-  ) {
-    this.#opening = balance
-  }
-
-  get opening(): number {
-    return this.#opening
-  }
+    readonly opening: Opening
+  ) {}
 
   get balance(): number {
-    return this.#movements.at(-1)?.balanceAfter ?? this.#opening
+    return this.#movements.at(-1)?.balanceAfter ?? this.opening.balance
   }
 
   get movements(): readonly Movement[] {

@@ -20,6 +20,8 @@ interface LockedExtras {
 interface AccountRow extends StoredAnswer {
   readonly user_id: number
   readonly total_points: number
+  readonly ledger_seq: number
+  readonly ledger_hash: string
   readonly status: AccountStatus
   readonly deleted_at: Date | null
 }
@@ -34,9 +36,7 @@ export class LockedAccounts<Extra extends object> {
   readonly #byUser: ReadonlyMap<number, LockedAccount<Extra>>
 
   constructor(rows: readonly (AccountRow & Extra)[]) {
-    this.#byUser = new Map(
-      rows.map((row) => [row.user_id, { account: new Account(row.user_id, row.total_points), row }])
-    )
+    this.#byUser = new Map(rows.map((row) => [row.user_id, { account: new Account(row.user_id, openingOf(row)), row }]))
   }
 
   get all(): readonly LockedAccount<Extra>[] {
@@ -64,6 +64,12 @@ export class LockedAccounts<Extra extends object> {
   }
 }
 
+const openingOf = ({ total_points: balance, ledger_seq: seq, ledger_hash: hash }: AccountRow) => ({
+  balance,
+  seq,
+  hash
+})
+
 /**
  * The one door to balances: locks the accounts of different users in the order of their ids, so that no two
  * transactions wait for each other, and reads with them what is kept under their keys, and the caller's extras.
@@ -78,7 +84,8 @@ export async function openAccounts<Extra extends object>(
   const ids = inList(userIds)
   const kept = storedAnswers(requests, ids)
   const rows = await uow.tx.$queryRaw<(AccountRow & Extra)[]>`
-    SELECT u.user_id, u.total_points, u.status, u.deleted_at, ${kept.columns}${extras.columns}
+    SELECT u.user_id, u.total_points, u.ledger_seq, u.ledger_hash, u.status, u.deleted_at,
+      ${kept.columns}${extras.columns}
     FROM users AS u
     ${extras.joins}
     ${kept.join}

@@ -30,7 +30,7 @@ export async function adjustPoints(
     action: 'user.points',
     targetType: 'user',
     targetId: userId,
-    before: { total_points: account.opening },
+    before: { total_points: account.opening.balance },
     after: { total_points: account.balance },
     reason
   })

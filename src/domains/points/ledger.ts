@@ -4,7 +4,9 @@ import { type RawTx, type Write, writeAll } from '../../engine/tx.js'
 import type { CounterKind, UnitOfWork } from '../../engine/unit-of-work.js'
 import { Prisma } from '../../generated/prisma/client.js'
 import type { Account } from './account.js'
+import { chainHash } from './chain.js'
 import { SOURCE_TEXT } from './sources.js'
+import { ledgerTotals } from './totals.js'
 
 export const pointsIn: CounterKind<'source'> = {
   name: 'points_in_total',
@@ -32,15 +34,17 @@ export interface CompanionUpdate {
   readonly set: Prisma.Sql
 }
 
-const BALANCE = ['user_id INT', 'opening INT', 'points INT']
+const BALANCE = ['user_id INT', 'opening INT', 'points INT', 'seq INT', 'hash CHAR(64)']
 const insertRecords = insertInto('points_records', {
   user_id: 'INT',
+  seq: 'INT',
   points: 'INT',
   balance_after: 'INT',
   type: 'VARCHAR(10)',
   source: 'VARCHAR(20)',
   description: 'VARCHAR(255)',
   related_id: 'VARCHAR(64)',
+  hash: 'CHAR(64)',
   created_at: 'DATETIME(3)'
 })
 
@@ -63,14 +67,13 @@ export function ledgerWrites(
 ): Write[] {
   const moved = accounts.filter((account) => account.movements.length > 0)
   if (moved.length === 0) return []
-  const movements = moved.flatMap(({ userId, movements }) => movements.map((movement) => ({ userId, ...movement })))
-  for (const { points, reason } of movements) {
-    uow.count(points > 0 ? pointsIn : pointsOut, { source: reason.source }, Math.abs(points))
-  }
-  const changes = moved.map(({ userId, opening, balance }) => [
+  const ledgers = moved.map((account) => ({ account, rows: rowsOf(account, uow.now) }))
+  const changes = ledgers.map(({ account: { userId, opening, balance }, rows }) => [
     userId,
-    opening,
-    balance - opening,
+    opening.balance,
+    balance - opening.balance,
+    opening.seq + rows.length,
+    rows.at(-1)?.hash,
     ...(companion?.valuesOf(userId) ?? [])
   ])
   const statement = Prisma.sql`
@@ -79,20 +82,46 @@ export function ledgerWrites(
     )) AS j
     STRAIGHT_JOIN users AS u FORCE INDEX (PRIMARY) ON u.user_id = j.user_id AND u.total_points = j.opening
     ${companion?.join ?? Prisma.empty}
-    SET u.total_points = u.total_points + j.points${companion?.set ?? Prisma.empty}`
+    SET u.total_points = u.total_points + j.points, u.ledger_seq = j.seq,
+      u.ledger_hash = j.hash${companion?.set ?? Prisma.empty}`
   const expected = moved.length * (companion === undefined ? 1 : 2)
   const check = (matched: number) =>
     assert.equal(matched, expected, 'every balance is still what was read under the lock')
-  const at = sqlTime(uow.now)
-  const rows = movements.map(({ userId, points, balanceAfter, reason }) => ({
-    user_id: userId,
-    points,
-    balance_after: balanceAfter,
-    type: points > 0 ? 'earn' : 'spend',
-    source: reason.source,
-    description: reason.description ?? SOURCE_TEXT[reason.source],
-    related_id: reason.relatedId ?? null,
-    created_at: at
-  }))
+  const rows = ledgers.flatMap((ledger) => ledger.rows)
+  for (const row of rows) count(uow, row)
   return [{ statement, check }, ...insertRecords(rows)]
+}
+
+/** The rows of what an account has noted, behind those it has. */
+function rowsOf({ userId, opening, movements }: Account, now: Date) {
+  const at = sqlTime(now)
+  let previous = opening.hash
+  return movements.map(({ points, balanceAfter, reason }, index) => {
+    const { source, description = SOURCE_TEXT[source], relatedId = null } = reason
+    const seq = opening.seq + index + 1
+    const chained = { userId, seq, points, balanceAfter, source, relatedId, createdAt: now, description }
+    previous = chainHash(previous, chained)
+    return {
+      user_id: userId,
+      seq,
+      points,
+      balance_after: balanceAfter,
+      type: points > 0 ? ('earn' as const) : ('spend' as const),
+      source,
+      description,
+      related_id: relatedId,
+      hash: previous,
+      created_at: at
+    }
+  })
+}
+
+/** Counts a movement, for /metrics once it is committed and for the user's figures with it. */
+function count(
+  uow: UnitOfWork<RawTx>,
+  { user_id: userId, type, source, points }: ReturnType<typeof rowsOf>[number]
+): void {
+  const [counter, column] = points > 0 ? [pointsIn, 'earned'] : [pointsOut, 'spent']
+  uow.count(counter, { source }, Math.abs(points))
+  uow.tallies.add(ledgerTotals, userId, `${type}:${source}`, { total: 1, [column]: Math.abs(points) })
 }

@@ -27,8 +27,8 @@ export function pushBalance<T extends RawTx>(uow: UnitOfWork<T>, account: Accoun
   uow.outbox.push({ userId }, PointsUpdate, {
     user_id: userId,
     total_points: balance,
-    change_amount: balance - opening,
-    change_points: balance - opening,
+    change_amount: balance - opening.balance,
+    change_points: balance - opening.balance,
     change_reason: SOURCE_TEXT[source],
     reason: source,
     reason_text: SOURCE_TEXT[source],

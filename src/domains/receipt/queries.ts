@@ -1,11 +1,14 @@
 import { openPage, pageSql, type Sort, whereCommon } from '../../engine/keyset.js'
 import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
+import type { Total } from '../../engine/tallies.js'
+import { sumOf, totalsRead } from '../../engine/totals.js'
 import type { Db } from '../../engine/tx.js'
 import type { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { rate } from '../../shared/time.js'
 import { type PointsTerms, pointsFor, reviewMessage } from './rules.js'
 import type { HistoryQuery, PhotoStatistics, ReviewStatus, Upload, UploadDetails } from './schemas.js'
+import { uploadTotals } from './totals.js'
 
 /** How a stored key becomes an address for this client. */
 export type UrlOf = (key: string) => string
@@ -84,14 +87,13 @@ export async function listUploads(reads: Reads, userId: number, query: HistoryQu
   const from = `FROM photo_reviews WHERE user_id = ?${filters.sql}`
   const page = openPage(query, NEWEST_UPLOADS)
   const part = pageSql(page, NEWEST_UPLOADS, { createdAt: 'created_at', uploadId: 'upload_id' })
-  const [found, groups] = await reads(
+  const [found, totals] = await reads(
     readOf<UploadRow>(`SELECT ${UPLOAD_COLUMNS} ${from}${part.sql}`)(userId, ...filters.values, ...part.values),
-    BY_STATUS(userId)
+    TOTALS(userId)
   )
-  const counted = groups.filter(({ status }) => query.status === 'all' || status === query.status)
-  const total = counted.reduce((sum, { count }) => sum + count, 0)
+  const total = sumOf(totals, 'total', (status) => query.status === 'all' || status === query.status)
   const { rows, ...rest } = page.close(found, total)
-  return { history: rows.map((row) => toUpload(row, urlOf)), summary: toStatistics(groups), ...rest }
+  return { history: rows.map((row) => toUpload(row, urlOf)), summary: toStatistics(totals), ...rest }
 }
 
 /** @throws Refusal REVIEW_NOT_FOUND when there is none, or it is somebody else's */
@@ -106,32 +108,23 @@ export async function readUpload(db: Db, userId: number, uploadId: string, urlOf
   }
 }
 
-interface StatusGroup {
-  readonly status: ReviewStatus
-  readonly count: number
-  readonly points: number
-}
-
-const BY_STATUS = readOf<StatusGroup, [userId: number]>(`
-  SELECT review_status AS status, COUNT(*) AS count, SUM(points_awarded) AS points
-  FROM photo_reviews WHERE user_id = ? GROUP BY review_status`)
+const TOTALS = totalsRead(uploadTotals)
 
 /** A diner's receipts in figures. `approval_rate` is of those that were decided. */
 export async function photoStatistics(reads: Reads, userId: number): Promise<PhotoStatistics> {
-  const [groups] = await reads(BY_STATUS(userId))
-  return toStatistics(groups)
+  const [totals] = await reads(TOTALS(userId))
+  return toStatistics(totals)
 }
 
-function toStatistics(groups: readonly StatusGroup[]): PhotoStatistics {
-  const of = (status: ReviewStatus) => groups.find((group) => group.status === status)
-  const count = (status: ReviewStatus) => of(status)?.count ?? 0
+function toStatistics(totals: readonly Total<ReviewStatus>[]): PhotoStatistics {
+  const count = (status: ReviewStatus) => sumOf(totals, 'total', (label) => label === status)
   const [approved, pending, rejected] = [count('approved'), count('pending'), count('rejected')]
   return {
     total_uploads: approved + pending + rejected,
     approved_uploads: approved,
     pending_uploads: pending,
     rejected_uploads: rejected,
-    total_points_earned: of('approved')?.points ?? 0,
+    total_points_earned: sumOf(totals, 'earned', (label) => label === 'approved'),
     approval_rate: rate(approved, approved + rejected)
   }
 }

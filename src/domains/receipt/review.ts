@@ -11,6 +11,7 @@ import { ReviewBody, type Reviewed } from './merchant-schemas.js'
 import { ReviewResult } from './pushes.js'
 import { termsOf } from './queries.js'
 import { centsOfNumber, pointsFor, RECEIPT_STEPS, reviewMessage } from './rules.js'
+import { uploadTotals } from './totals.js'
 import { assertAllows, lockReceipt } from './withdraw.js'
 
 /** A merchant's decision on a receipt. */
@@ -78,6 +79,8 @@ export async function reviewReceipt(uow: PrivilegedWork, decision: Decision, tim
       pointsAwarded: points
     }
   })
+  uow.tallies.add(uploadTotals, row.userId, row.reviewStatus, { total: -1, earned: -row.pointsAwarded })
+  uow.tallies.add(uploadTotals, row.userId, action, { total: 1, earned: points })
   await recordAct(uow, {
     action: `review.${action}`,
     targetType: 'review',

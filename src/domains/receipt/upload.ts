@@ -11,6 +11,7 @@ import { NewReview } from './pushes.js'
 import type { UrlOf } from './queries.js'
 import { centsOfText, MAX_CENTS, type PointsTerms, pointsFor } from './rules.js'
 import type { Uploaded } from './schemas.js'
+import { uploadTotals } from './totals.js'
 
 const MAX_DESCRIPTION = 500
 
@@ -127,7 +128,7 @@ export async function discardPictures(request: FastifyRequest, keys: PictureKeys
 
 /** Writes the row of a receipt, with the terms that hold now, and pushes it to the merchants after the commit. */
 async function recordReceipt(
-  { tx, outbox, now }: UnitOfWork,
+  { tx, outbox, tallies, now }: UnitOfWork,
   receipt: NewReceipt,
   { terms, urlOf, timeZone }: Pick<UploadTools, 'terms' | 'urlOf' | 'timeZone'>
 ): Promise<Uploaded> {
@@ -153,6 +154,7 @@ async function recordReceipt(
       createdAt: now
     }
   })
+  tallies.add(uploadTotals, userId, 'pending', { total: 1 })
   await countDay(tx, businessDay(now, timeZone), { uploads: 1 })
   outbox.push('merchants', NewReview, {
     upload_id: uploadId,

@@ -5,6 +5,7 @@ import { businessDay } from '../../shared/time.js'
 import { countDay } from './days.js'
 import type { ReceiptRow } from './queries.js'
 import { type ReceiptStep, receiptAllows } from './rules.js'
+import { uploadTotals } from './totals.js'
 import type { PictureKeys } from './upload.js'
 
 /**
@@ -13,13 +14,14 @@ import type { PictureKeys } from './upload.js'
  * @throws Refusal REVIEW_NOT_FOUND or REVIEW_ALREADY_DONE
  */
 export async function withdrawReceipt(
-  { tx }: UnitOfWork,
+  { tx, tallies }: UnitOfWork,
   { userId, uploadId, timeZone }: { userId: number; uploadId: string; timeZone: string }
 ): Promise<PictureKeys> {
   const row = await lockReceipt(tx, uploadId)
   if (row.userId !== userId) throw refuse('REVIEW_NOT_FOUND')
   assertAllows(row, 'withdraw')
   await tx.receipt.delete({ where: { uploadId } })
+  tallies.add(uploadTotals, userId, row.reviewStatus, { total: -1, earned: -row.pointsAwarded })
   await countDay(tx, businessDay(row.createdAt, timeZone), { uploads: -1 })
   return { imageKey: row.imageKey, thumbnailKey: row.thumbnailKey }
 }

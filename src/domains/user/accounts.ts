@@ -3,7 +3,7 @@ import type { PrivilegedWork, UnitOfWork } from '../../engine/unit-of-work.js'
 import { given } from '../../shared/given.js'
 import { refuse } from '../../shared/refusal.js'
 import { recordAct } from '../audit/audit.js'
-import { Account } from '../points/account.js'
+import { Account, NEW_ACCOUNT } from '../points/account.js'
 import { post } from '../points/ledger.js'
 import { type ProfileBody, toUserInfo, type UserInfo } from './schemas.js'
 
@@ -23,7 +23,7 @@ export async function createUser(
   })
   await uow.tx.lotteryPity.create({ data: { userId } })
   if (points > 0) {
-    const account = new Account(userId, 0)
+    const account = new Account(userId, NEW_ACCOUNT)
     account.credit(points, { source: 'register' })
     await post(uow, [account])
   }

@@ -1,8 +1,11 @@
 import { openPage, pageSql, type Sort } from '../../engine/keyset.js'
 import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
+import type { Total } from '../../engine/tallies.js'
+import { sumOf, totalsRead } from '../../engine/totals.js'
 import type { Cipher } from '../../shared/cipher.js'
 import { voucherStatus } from './rules.js'
 import type { Voucher, VoucherStatus, VouchersQuery } from './schemas.js'
+import { voucherTotals } from './totals.js'
 
 const NEWEST = { direction: 'desc', columns: { voucherId: 'bigint' } } as const satisfies Sort
 
@@ -23,17 +26,33 @@ interface VoucherRow extends Omit<Voucher, 'code'> {
 
 const COLUMNS = 'voucher_id AS voucherId, code_enc, title, kind, source, status, issued_at, expires_at, used_at'
 
+const TOTALS = totalsRead(voucherTotals)
+const LAPSED = readOf<{ total: number }, [userId: number, now: Date]>(
+  "SELECT COUNT(*) AS total FROM vouchers WHERE user_id = ? AND status = 'unused' AND expires_at <= ?"
+)
+
+/** @param lapsed how many are past their time, and say `unused` yet */
+function countOf(totals: readonly Total<VoucherStatus>[], lapsed: number, status: VoucherStatus | undefined): number {
+  const kept = sumOf(totals, 'total', (label) => status === undefined || label === status)
+  if (status === 'unused') return kept - lapsed
+  return status === 'expired' ? kept + lapsed : kept
+}
+
 /** A diner's wallet, newest first, with the codes in clear: only their owner sees them. */
 export async function listVouchers(reads: Reads, cipher: Cipher, userId: number, query: VouchersQuery, now: Date) {
   const filter = statusFilter(query.status, now)
-  const from = `FROM vouchers WHERE user_id = ?${filter.sql}`
   const page = openPage(query, NEWEST)
   const part = pageSql(page, NEWEST, { voucherId: 'voucher_id' })
-  const [found, [count]] = await reads(
-    readOf<VoucherRow>(`SELECT ${COLUMNS} ${from}${part.sql}`)(userId, ...filter.values, ...part.values),
-    readOf<{ total: number }>(`SELECT COUNT(*) AS total ${from}`)(userId, ...filter.values)
+  const [found, totals, [lapsed]] = await reads(
+    readOf<VoucherRow>(`SELECT ${COLUMNS} FROM vouchers WHERE user_id = ?${filter.sql}${part.sql}`)(
+      userId,
+      ...filter.values,
+      ...part.values
+    ),
+    TOTALS(userId),
+    LAPSED(userId, now)
   )
-  const { rows, ...rest } = page.close(found, count?.total ?? 0)
+  const { rows, ...rest } = page.close(found, countOf(totals, lapsed?.total ?? 0, query.status))
   const vouchers = rows.map(
     (row): Voucher => ({
       code: cipher.decrypt(row.code_enc),
