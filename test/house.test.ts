@@ -52,7 +52,7 @@ const LONGER: Readonly<Record<string, number>> = {
   'src/domains/auth/plugin.ts auth': 66,
   'src/domains/auth/sms-login.ts smsLogin': 61,
   'src/domains/exchange/merchant-plugin.ts merchantExchange': 193,
-  'src/domains/exchange/plugin.ts exchange': 160,
+  'src/domains/exchange/plugin.ts exchange': 155,
   'src/domains/lottery/plugin.ts lottery': 114,
   'src/domains/realtime/plugin.ts realtime': 100,
   'src/domains/receipt/merchant-plugin.ts merchantReceipts': 167,

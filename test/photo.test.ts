@@ -8,6 +8,7 @@ import { ImageJobs, processPhoto } from '../src/adapters/images/images.js'
 import type { ObjectStorage } from '../src/adapters/storage/storage.js'
 import { centsOfNumber, centsOfText, pointsFor } from '../src/domains/receipt/rules.js'
 import { createApp, newDiner, sql, until } from './helpers/app.js'
+import { settle } from './helpers/history.js'
 import { multipart, picture, storageWith, upload } from './helpers/upload.js'
 
 const TERMS = { rate: 10, min: 50, max: 2000 }
@@ -403,6 +404,7 @@ test('a diner sees their own receipts, takes back pending ones with their object
   expect((await app.inject(address)).json().error).toBe('NOT_FOUND')
   expect((await remove(diner, ids[2] ?? '')).json().error).toBe('REVIEW_NOT_FOUND')
   await app.db.receipt.update({ where: { uploadId: ids[1] ?? '' }, data: { reviewStatus: 'rejected' } })
+  await settle(app, [diner.userId])
   expect((await remove(diner, ids[1] ?? '')).json()).toMatchObject({ code: 4004, error: 'REVIEW_ALREADY_DONE' })
   expect((await diner.get('/api/photo/statistics')).json().data).toMatchObject({
     total_uploads: 2,

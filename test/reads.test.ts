@@ -6,7 +6,7 @@ import { listOrders } from '../src/domains/exchange/orders.js'
 import { listRecords, readStatistics } from '../src/domains/lottery/queries.js'
 import { RuleBook } from '../src/domains/lottery/versions.js'
 import { listPoints } from '../src/domains/points/queries.js'
-import { listUploads, photoStatistics } from '../src/domains/receipt/queries.js'
+import { listUploads, photoStatistics, readUpload } from '../src/domains/receipt/queries.js'
 import { readUser } from '../src/domains/user/queries.js'
 import { listVouchers } from '../src/domains/voucher/queries.js'
 import { voucherStatus } from '../src/domains/voucher/rules.js'
@@ -228,6 +228,12 @@ test('receipts and their figures', async () => {
         orderBy: [{ createdAt: 'desc' }, { uploadId: 'desc' }]
       })
       expect(total).toBe(expected.length)
+      const one = pick(expected)
+      expect(await readUpload(app.reads, userId, one.uploadId, urlOf)).toMatchObject({
+        upload_id: one.uploadId,
+        description: one.description,
+        expected_points: Math.min(2000, Math.max(50, Math.floor(one.amount.toNumber() * 10 + 1e-6)))
+      })
       expect(plain(rows)).toEqual(
         plain(
           expected.map((row) => ({

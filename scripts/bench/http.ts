@@ -30,7 +30,7 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
   const engine = createDrawEngine(app.fastTx, tools)
   const bare = await makeDiners(world, DINERS)
   const diners = await makeDiners(world, DINERS)
-  const tokens = await signIn(world, app, diners)
+  const tokens = (await signIn(world, app, diners)).map((who) => who.access_token)
   const agent = new Agent({ keepAlive: true, maxSockets: 512 })
   const url = new URL('/api/lottery/draw', String(server.ready.address))
   const drawBy = (n: number) => post(url, agent, tokens[n % DINERS] ?? '')

@@ -3,6 +3,10 @@ import fp from 'fastify-plugin'
 import { isUnderApi } from './under-api.js'
 
 declare module 'fastify' {
+  interface FastifyReply {
+    /** The ETag of what is sent, where it was made with it. */
+    madeTag: string | undefined
+  }
   interface FastifyContextConfig {
     /**
      * How long a mini-program may keep the answers of this GET (contract section 9). `private` are those that tell of
@@ -13,7 +17,7 @@ declare module 'fastify' {
 }
 
 /** Of the bytes that are sent: whatever in them changes, changes it. */
-function tagOf(payload: string | Buffer): string {
+export function tagOf(payload: string | Buffer): string {
   return `"${createHash('sha256').update(payload).digest('base64url').slice(0, 27)}"`
 }
 
@@ -30,6 +34,7 @@ function names(ifNoneMatch: string | undefined, tag: string): boolean {
  */
 export default fp(
   async (app) => {
+    app.decorateReply('madeTag', undefined)
     app.addHook('onSend', (request, reply, payload, done) => {
       const { cache } = request.routeOptions.config ?? {}
       // A mini-program is told of a failure under 200 too.
@@ -44,7 +49,7 @@ export default fp(
         reply.header('vary', vary === undefined ? 'Authorization' : `${vary}, Authorization`)
       }
       if (typeof payload !== 'string' && !Buffer.isBuffer(payload)) return done(null, payload)
-      const tag = tagOf(payload)
+      const tag = reply.madeTag ?? tagOf(payload)
       reply.header('etag', tag)
       if (!names(request.headers['if-none-match'], tag)) return done(null, payload)
       reply.code(304).removeHeader('content-type').removeHeader('content-length')

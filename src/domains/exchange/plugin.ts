@@ -1,12 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { answerFromBatch, keyOf } from '../../http/keyed.js'
-import { FreshCache } from '../../shared/fresh-cache.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { createOrderEngine } from './engine.js'
 import { examples } from './examples.js'
 import { exchangeStatistics, listOrders, readOrder, withdrawOrder } from './orders.js'
-import { StockUpdate } from './pushes.js'
 import { listCategories, listHotProducts, listProducts, readProduct } from './queries.js'
 import {
   Cancelled,
@@ -24,13 +22,9 @@ import {
   SubmitBody,
   Submitted
 } from './schemas.js'
+import { openShelf } from './shelf.js'
 
 const TAGS = ['exchange']
-/**
- * How old the shelf may be where no event tells of a change: another instance's without Redis, or a hand's in Studio.
- */
-const SHELF_MAX_AGE_MS = 1000
-const SHELF_ENTRIES = 500
 /** The same for every diner (contract section 9). */
 const SHELF = { seconds: 180, scope: 'public' } as const
 
@@ -40,12 +34,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
   const engine = createOrderEngine(app.fastTx, { randomInt, timeZone, voucherDays })
   app.addHook('onClose', () => engine.close())
 
-  // Every change of a product goes to all instances as a push: until then what was read holds.
-  const shelf = new FreshCache<unknown>(SHELF_MAX_AGE_MS, SHELF_ENTRIES)
-  app.bus.subscribe((event) => {
-    if (event.kind === 'push' && event.type === StockUpdate.name) shelf.clear()
-  })
-  const onShelf = <T>(key: string, read: () => Promise<T>) => shelf.get(key, read) as Promise<T>
+  const onShelf = openShelf(app)
 
   app.get(
     '/products',
@@ -58,7 +47,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(Products, examples.products), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
       }
     },
-    async ({ query }) => success(await onShelf(JSON.stringify(query), () => listProducts(app.db, query)))
+    ({ query }, reply) => onShelf(reply, JSON.stringify(query), () => listProducts(app.db, query))
   )
 
   app.get(
@@ -75,7 +64,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ params: { id } }) => success(await onShelf(`product ${id}`, () => readProduct(app.db, id)))
+    ({ params: { id } }, reply) => onShelf(reply, `product ${id}`, () => readProduct(app.db, id))
   )
 
   app.get(
@@ -88,7 +77,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(Categories, examples.categories), ...failures(...AUTH_FAILURES) }
       }
     },
-    async () => success({ categories: await onShelf('categories', () => listCategories(app.db)) })
+    (_, reply) => onShelf(reply, 'categories', async () => ({ categories: await listCategories(app.db) }))
   )
 
   app.get(
@@ -101,7 +90,7 @@ const exchange: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(HotProducts, examples.hot), ...failures(...AUTH_FAILURES) }
       }
     },
-    async () => success({ products: await onShelf('hot', () => listHotProducts(app.db)) })
+    (_, reply) => onShelf(reply, 'hot', async () => ({ products: await listHotProducts(app.db) }))
   )
 
   app.post(

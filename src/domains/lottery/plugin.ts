@@ -3,9 +3,10 @@ import fp from 'fastify-plugin'
 import { answerFromBatch, keyOf } from '../../http/keyed.js'
 import { refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
+import { configAnswers } from './config-answers.js'
 import { createDrawEngine } from './engine.js'
 import { examples } from './examples.js'
-import { listRecords, readConfig, readPityStatus, readStatistics } from './queries.js'
+import { listRecords, readPityStatus, readStatistics, viewWheel } from './queries.js'
 import { drawTypeOf } from './rules.js'
 import { Draw, DrawBody, LotteryConfig, PityStatus, Records, RecordsQuery, Statistics } from './schemas.js'
 import { RuleBook } from './versions.js'
@@ -17,8 +18,8 @@ const RECHECK_MS = 1000
 const lottery: FastifyPluginAsyncTypebox = async (app) => {
   const { BUSINESS_TZ: timeZone, VOUCHER_DAYS: voucherDays } = app.config
   const ruleBook = new RuleBook()
-  const { randomInt } = app
-  const engine = createDrawEngine(app.fastTx, { ruleBook, randomInt, timeZone, voucherDays })
+  const answerConfig = configAnswers()
+  const engine = createDrawEngine(app.fastTx, { ruleBook, randomInt: app.randomInt, timeZone, voucherDays })
   app.addHook('onClose', () => engine.close())
   let checkedAt = 0
 
@@ -45,7 +46,7 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(LotteryConfig, examples.config), ...failures(...AUTH_FAILURES, 'LOTTERY_NOT_READY') }
       }
     },
-    async ({ user }) => success(await readConfig(app, ruleBook, user.userId, app.clock(), timeZone))
+    async ({ user }, reply) => answerConfig(reply, await viewWheel(app, ruleBook, user.userId, app.clock(), timeZone))
   )
 
   app.post(

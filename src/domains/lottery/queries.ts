@@ -39,21 +39,30 @@ interface ReadsDb {
   readonly reads: Reads
 }
 
-/** The wheel as it draws now, its published odds, and how the diner stands. */
-export async function readConfig(
+/** How a diner stands before the wheel: what their {@link LotteryConfig} is made from, and told apart by. */
+export interface WheelView {
+  readonly rules: Rules
+  readonly version: number
+  readonly todayCount: number
+  readonly pity: PityStatus
+}
+
+/** @throws Refusal LOTTERY_NOT_READY */
+export async function viewWheel(
   db: ReadsDb,
   ruleBook: RuleBook,
   userId: number,
   now: Date,
   timeZone: string
-): Promise<LotteryConfig> {
+): Promise<WheelView> {
   const { version, rules, standing } = await readStanding(db, ruleBook, userId)
-  return {
-    ...publishedWheel(rules),
-    today_draw_count: standing?.day === businessDay(now, timeZone) ? (standing.dayCount ?? 0) : 0,
-    rules_version: version,
-    user_pity: toPityStatus(rules, standing)
-  }
+  const todayCount = standing?.day === businessDay(now, timeZone) ? (standing.dayCount ?? 0) : 0
+  return { version, rules, todayCount, pity: toPityStatus(rules, standing) }
+}
+
+/** The wheel as it draws now, its published odds, and how the diner stands. */
+export function toConfig({ rules, version, todayCount, pity }: WheelView): LotteryConfig {
+  return { ...publishedWheel(rules), today_draw_count: todayCount, rules_version: version, user_pity: pity }
 }
 
 type PublishedWheel = Omit<LotteryConfig, 'today_draw_count' | 'rules_version' | 'user_pity'>

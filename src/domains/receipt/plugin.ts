@@ -77,7 +77,7 @@ const receipt: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(UploadDetails, examples.details), ...failures(...AUTH_FAILURES, 'REVIEW_NOT_FOUND') }
       }
     },
-    async (request) => success(await readUpload(app.db, request.user.userId, request.params.id, urlsFor(request)))
+    async (request) => success(await readUpload(app.reads, request.user.userId, request.params.id, urlsFor(request)))
   )
 
   app.get(

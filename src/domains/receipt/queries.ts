@@ -2,7 +2,6 @@ import { openPage, pageSql, type Sort, whereCommon } from '../../engine/keyset.j
 import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
 import type { Total } from '../../engine/tallies.js'
 import { sumOf, totalsRead } from '../../engine/totals.js'
-import type { Db } from '../../engine/tx.js'
 import type { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { rate } from '../../shared/time.js'
@@ -50,14 +49,15 @@ export function toUpload(row: UploadRow, urlOf: UrlOf): Upload {
   }
 }
 
-export const termsOf = (row: ReceiptRow): PointsTerms => ({
+export const termsOf = (row: Pick<ReceiptRow, 'pointsRate' | 'pointsMin' | 'pointsMax'>): PointsTerms => ({
   rate: row.pointsRate,
   min: row.pointsMin,
   max: row.pointsMax
 })
 
 /** What a receipt gives if the merchant confirms its amount. */
-export const expectedPoints = (row: ReceiptRow) => pointsFor(Math.round(row.amount.toNumber() * 100), termsOf(row))
+export const expectedPoints = (row: Parameters<typeof termsOf>[0] & { readonly amount: Yuan }) =>
+  pointsFor(Math.round(yuan(row.amount) * 100), termsOf(row))
 
 /** How receipts are listed, but for those that wait. */
 export const NEWEST_UPLOADS = {
@@ -96,10 +96,16 @@ export async function listUploads(reads: Reads, userId: number, query: HistoryQu
   return { history: rows.map((row) => toUpload(row, urlOf)), summary: toStatistics(totals), ...rest }
 }
 
+type OwnUpload = UploadRow & Pick<ReceiptRow, 'description' | 'pointsRate' | 'pointsMin' | 'pointsMax'>
+
+const OWN_UPLOAD = readOf<OwnUpload, [uploadId: string, userId: number]>(`
+  SELECT ${UPLOAD_COLUMNS}, description, points_rate AS pointsRate, points_min AS pointsMin, points_max AS pointsMax
+  FROM photo_reviews WHERE upload_id = ? AND user_id = ?`)
+
 /** @throws Refusal REVIEW_NOT_FOUND when there is none, or it is somebody else's */
-export async function readUpload(db: Db, userId: number, uploadId: string, urlOf: UrlOf): Promise<UploadDetails> {
-  const row = await db.receipt.findFirst({ where: { uploadId, userId } })
-  if (row === null) throw refuse('REVIEW_NOT_FOUND')
+export async function readUpload(reads: Reads, userId: number, uploadId: string, urlOf: UrlOf): Promise<UploadDetails> {
+  const [[row]] = await reads(OWN_UPLOAD(uploadId, userId))
+  if (row === undefined) throw refuse('REVIEW_NOT_FOUND')
   return {
     ...toUpload(row, urlOf),
     description: row.description,

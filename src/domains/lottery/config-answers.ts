@@ -1,0 +1,19 @@
+import type { FastifyReply } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import { type MadeAnswer, makeAnswer, sendMade } from '../../http/made-answer.js'
+import { success } from '../../shared/schemas.js'
+import { toConfig, type WheelView } from './queries.js'
+import type { LotteryConfig } from './schemas.js'
+
+const REMEMBERED = 2000
+
+/** Answers with the wheel. For those who stand alike before it, it is made once until they draw or it changes. */
+export function configAnswers() {
+  const answers = new LRUCache<string, MadeAnswer>({ max: REMEMBERED })
+  return (reply: FastifyReply, view: WheelView): ReturnType<typeof success<LotteryConfig>> => {
+    const key = `${view.version} ${view.todayCount} ${JSON.stringify(view.pity)}`
+    const answer = answers.get(key) ?? makeAnswer(reply, success(toConfig(view)))
+    answers.set(key, answer)
+    return sendMade(reply, answer)
+  }
+}
