@@ -291,7 +291,7 @@ app.get('/api/photo/statistics', async (request) => {
   return ok({ groups })
 })
 
-app.get('/api/photo/:id', async (request) => {
+app.get('/api/photo/review/:id', async (request) => {
   const userId = await userOf(request)
   const [row] = await read<object>(
     `SELECT upload_id, image_url, thumbnail_url, amount, actual_amount, points_awarded, review_status AS status,

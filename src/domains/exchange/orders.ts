@@ -1,4 +1,4 @@
-import { openPage, pageFrom, pageSql, type Sort } from '../../engine/keyset.js'
+import { openPage, ownRows, pageFrom, pageSql, type Sort } from '../../engine/keyset.js'
 import { SystemNotice } from '../../engine/push.js'
 import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
 import { sumOf, totalsRead } from '../../engine/totals.js'
@@ -90,7 +90,7 @@ const OWN_ORDERS = `
     o.unit_points AS unitPoints, o.total_points AS totalPoints, o.status, o.delivery_info AS deliveryInfo,
     o.created_at AS createdAt, o.confirmed_at AS confirmedAt, o.shipped_at AS shippedAt, o.completed_at AS completedAt,
     o.cancelled_at AS cancelledAt, v.code_enc AS codeEnc
-  FROM exchange_orders AS o LEFT JOIN vouchers AS v ON v.order_id = o.order_id`
+  FROM exchange_orders AS o ${ownRows('PRIMARY')} LEFT JOIN vouchers AS v ON v.order_id = o.order_id`
 const OWN_ORDER = readOf<OwnRow, [orderId: number, userId: number]>(
   `${OWN_ORDERS} WHERE o.order_id = ? AND o.user_id = ?`
 )

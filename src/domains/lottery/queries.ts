@@ -1,4 +1,4 @@
-import { openPage, pageSql, type Sort } from '../../engine/keyset.js'
+import { openPage, ownRows, pageSql, type Sort } from '../../engine/keyset.js'
 import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
 import { sumOf, totalsRead } from '../../engine/totals.js'
 import type { Db } from '../../engine/tx.js'
@@ -134,8 +134,12 @@ export async function listRecords(reads: Reads, userId: number, query: RecordsQu
   const part = pageSql(page, NEWEST, { recordId: 'r.record_id' })
   const [found, totals] = await reads(
     readOf<Omit<LotteryRecord, 'id' | 'is_pity'> & { recordId: string; is_pity: number }>(`
-      SELECT ${RECORD_COLUMNS} FROM lottery_records AS r LEFT JOIN vouchers AS v ON v.record_id = r.record_id
-      ${where}${part.sql}`)(userId, ...filters.values, ...part.values),
+      SELECT ${RECORD_COLUMNS} FROM lottery_records AS r ${ownRows('PRIMARY')}
+      LEFT JOIN vouchers AS v ON v.record_id = r.record_id ${where}${part.sql}`)(
+      userId,
+      ...filters.values,
+      ...part.values
+    ),
     TOTALS(userId)
   )
   const total = sumOf(totals, 'total', (label) => {

@@ -1,4 +1,4 @@
-import { openPage, pageSql, type Sort, whereCommon } from '../../engine/keyset.js'
+import { openPage, ownRows, pageSql, type Sort, whereCommon } from '../../engine/keyset.js'
 import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
 import type { Total } from '../../engine/tallies.js'
 import { sumOf, totalsRead } from '../../engine/totals.js'
@@ -84,7 +84,7 @@ function statusSql(status: HistoryQuery['status']): ReturnType<typeof filtersOf>
 /** A diner's receipts, newest first. */
 export async function listUploads(reads: Reads, userId: number, query: HistoryQuery, urlOf: UrlOf) {
   const filters = statusSql(query.status)
-  const from = `FROM photo_reviews WHERE user_id = ?${filters.sql}`
+  const from = `FROM photo_reviews ${OWN_ROWS} WHERE user_id = ?${filters.sql}`
   const page = openPage(query, NEWEST_UPLOADS)
   const part = pageSql(page, NEWEST_UPLOADS, { createdAt: 'created_at', uploadId: 'upload_id' })
   const [found, totals] = await reads(
@@ -115,6 +115,7 @@ export async function readUpload(reads: Reads, userId: number, uploadId: string,
 }
 
 const TOTALS = totalsRead(uploadTotals)
+const OWN_ROWS = ownRows('photo_reviews_created_at_idx', 'photo_reviews_review_status_created_at_idx')
 
 /** A diner's receipts in figures. `approval_rate` is of those that were decided. */
 export async function photoStatistics(reads: Reads, userId: number): Promise<PhotoStatistics> {

@@ -8,11 +8,6 @@ import { refuse } from '../../shared/refusal.js'
 import { businessDay, DAY_MS } from '../../shared/time.js'
 import { toUserInfo, type UserDetails, type UserRow, type UserStatistics, type UsersQuery } from './schemas.js'
 
-const USER = readOf<Omit<UserRow, 'isMerchant'> & { isMerchant: number }, [userId: number]>(`
-  SELECT user_id AS userId, mobile, nickname, total_points AS totalPoints, is_merchant AS isMerchant, status, avatar,
-    last_login AS lastLogin, created_at AS createdAt
-  FROM users WHERE user_id = ?`)
-
 /** What a diner has done; `approved` are receipts. */
 interface Figures {
   readonly draws: number
@@ -23,33 +18,41 @@ interface Figures {
   readonly spent: number
 }
 
-/** From the kept figures: those of the domains' `totals.ts` that a profile shows. */
-const FIGURES = readOf<Figures, [userId: number]>(`
-  SELECT COALESCE(SUM(IF(topic = 'result', total, 0)), 0) AS draws,
-    COALESCE(SUM(IF(topic = 'order', total, 0)), 0) AS orders,
-    COALESCE(SUM(IF(topic = 'upload', total, 0)), 0) AS uploads,
-    COALESCE(SUM(IF(topic = 'upload' AND label = 'approved', total, 0)), 0) AS approved,
-    COALESCE(SUM(IF(topic = 'ledger', earned, 0)), 0) AS earned,
-    COALESCE(SUM(IF(topic = 'ledger', spent, 0)), 0) AS spent
-  FROM user_totals WHERE user_id = ? AND topic IN ('result', 'order', 'upload', 'ledger')`)
+/** A diner's row, and of the kept figures (the domains' `totals.ts`) those that a profile shows. */
+const USER = readOf<
+  Omit<UserRow, 'isMerchant'> & { readonly isMerchant: number } & Figures,
+  [userId: number, sameId: number]
+>(`
+  SELECT u.user_id AS userId, u.mobile, u.nickname, u.total_points AS totalPoints, u.is_merchant AS isMerchant,
+    u.status, u.avatar, u.last_login AS lastLogin, u.created_at AS createdAt, f.*
+  FROM users AS u JOIN (
+    SELECT COALESCE(SUM(IF(topic = 'result', total, 0)), 0) AS draws,
+      COALESCE(SUM(IF(topic = 'order', total, 0)), 0) AS orders,
+      COALESCE(SUM(IF(topic = 'upload', total, 0)), 0) AS uploads,
+      COALESCE(SUM(IF(topic = 'upload' AND label = 'approved', total, 0)), 0) AS approved,
+      COALESCE(SUM(IF(topic = 'ledger', earned, 0)), 0) AS earned,
+      COALESCE(SUM(IF(topic = 'ledger', spent, 0)), 0) AS spent
+    FROM user_totals WHERE user_id = ? AND topic IN ('result', 'order', 'upload', 'ledger')
+  ) AS f
+  WHERE u.user_id = ?`)
 
 async function readFigures(reads: Reads, userId: number) {
-  const [[row], [figures]] = await reads(USER(userId), FIGURES(userId))
-  if (row === undefined || figures === undefined) throw refuse('TOKEN_INVALID')
-  return { user: { ...row, isMerchant: row.isMerchant === 1 } satisfies UserRow, figures }
+  const [[row]] = await reads(USER(userId, userId))
+  if (row === undefined) throw refuse('TOKEN_INVALID')
+  return { ...row, isMerchant: row.isMerchant === 1 } satisfies UserRow & Figures
 }
 
 /** @throws Refusal TOKEN_INVALID when the user is gone */
 export async function readUser(reads: Reads, userId: number): Promise<UserDetails> {
-  const { user, figures } = await readFigures(reads, userId)
+  const user = await readFigures(reads, userId)
   return {
     ...toUserInfo(user),
     statistics: {
-      total_lottery_count: figures.draws,
-      total_exchange_count: figures.orders,
-      total_upload_count: figures.uploads,
-      total_points_earned: figures.earned,
-      total_points_spent: figures.spent
+      total_lottery_count: user.draws,
+      total_exchange_count: user.orders,
+      total_upload_count: user.uploads,
+      total_points_earned: user.earned,
+      total_points_spent: user.spent
     }
   }
 }
@@ -64,24 +67,24 @@ export async function readUserStatistics(
   now: Date,
   timeZone: string
 ): Promise<UserStatistics> {
-  const { user, figures } = await readFigures(reads, userId)
+  const user = await readFigures(reads, userId)
   const day = (instant: Date) => Date.parse(businessDay(instant, timeZone))
   return {
     points_statistics: {
-      total_earned: figures.earned,
-      total_spent: figures.spent,
+      total_earned: user.earned,
+      total_spent: user.spent,
       current_balance: user.totalPoints
     },
     activity_statistics: {
-      total_lottery_count: figures.draws,
-      total_exchange_count: figures.orders,
-      total_upload_count: figures.uploads,
-      approved_upload_count: figures.approved
+      total_lottery_count: user.draws,
+      total_exchange_count: user.orders,
+      total_upload_count: user.uploads,
+      approved_upload_count: user.approved
     },
-    totalUploads: figures.uploads,
-    approvedUploads: figures.approved,
-    totalLotteries: figures.draws,
-    totalExchanges: figures.orders,
+    totalUploads: user.uploads,
+    approvedUploads: user.approved,
+    totalLotteries: user.draws,
+    totalExchanges: user.orders,
     joinDays: Math.max(1, Math.round((day(now) - day(user.createdAt)) / DAY_MS) + 1)
   }
 }

@@ -1,4 +1,4 @@
-import { openPage, pageSql, type Sort } from '../../engine/keyset.js'
+import { openPage, ownRows, pageSql, type Sort } from '../../engine/keyset.js'
 import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
 import type { Total } from '../../engine/tallies.js'
 import { sumOf, totalsRead } from '../../engine/totals.js'
@@ -44,11 +44,9 @@ export async function listVouchers(reads: Reads, cipher: Cipher, userId: number,
   const page = openPage(query, NEWEST)
   const part = pageSql(page, NEWEST, { voucherId: 'voucher_id' })
   const [found, totals, [lapsed]] = await reads(
-    readOf<VoucherRow>(`SELECT ${COLUMNS} FROM vouchers WHERE user_id = ?${filter.sql}${part.sql}`)(
-      userId,
-      ...filter.values,
-      ...part.values
-    ),
+    readOf<VoucherRow>(
+      `SELECT ${COLUMNS} FROM vouchers ${ownRows('PRIMARY')} WHERE user_id = ?${filter.sql}${part.sql}`
+    )(userId, ...filter.values, ...part.values),
     TOTALS(userId),
     LAPSED(userId, now)
   )
