@@ -1,4 +1,7 @@
+import type { IncomingMessage } from 'node:http'
 import { Writable } from 'node:stream'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import type { HubLimits } from '../src/domains/realtime/limits.js'
@@ -360,4 +363,22 @@ test('no token, code, password or mobile is in any log line', async () => {
   expect(log).toContain('/ws?token=[redacted]')
   for (const secret of [diner.access, diner.refresh, diner.mobile, 'planted-password'])
     expect(log).not.toContain(secret)
+})
+
+test('an open socket keeps nothing of the request that opened it', async () => {
+  const app = await createApp()
+  const asked: WeakRef<IncomingMessage>[] = []
+  app.server.on('upgrade', (request) => asked.push(new WeakRef(request)))
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const diner = await newDiner(app)
+  const socket = await openSocket(app, diner.access)
+  await socket.take('connected')
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  await until(() => {
+    collect()
+    return asked.every((request) => request.deref() === undefined)
+  })
+  expect(asked).toHaveLength(1)
+  expect(app.hub.size).toBe(1)
 })

@@ -150,7 +150,10 @@ export class Hub {
     // ws answers pings by itself.
     for (const control of ['ping', 'pong'] as const) socket.on(control, () => this.#hears(connection))
     socket.on('close', () => this.#forget(connection))
-    socket.on('error', (err) => this.log.debug({ err }, 'socket error'))
+    socket.on('error', (err) => {
+      this.log.debug({ err }, 'socket error')
+      socket.terminate()
+    })
     const resumed = start.resumed === undefined ? {} : { resumed: start.resumed }
     this.#send(connection, 'connected', { message: '连接成功', server_time: new Date().toISOString(), ...resumed })
     connection.feed.wake()

@@ -1,8 +1,10 @@
+import type { ServerResponse } from 'node:http'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import websocket from '@fastify/websocket'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { WebSocket } from 'ws'
 import type { PushKind } from '../../engine/push.js'
 import { newestPushIds, pushesAfter, type ResumePoint, resumePointOf } from '../../engine/push-log.js'
 import type { Principal } from '../../identity/principal.js'
@@ -45,6 +47,17 @@ interface Handshake {
   readonly release: () => void
   readonly start: ResumePoint
   readonly since: number | undefined
+  readonly response: ServerResponse
+}
+
+/**
+ * Ends a handshake whose socket is open: its place, an answer that is never sent, and the library's listener, which the
+ * hub's takes the place of. Each would keep the request, and all that hooks put there, for as long as the socket lives.
+ */
+function letGo({ release, response }: Handshake, socket: WebSocket, request: FastifyRequest): void {
+  release()
+  response.detachSocket(request.raw.socket)
+  socket.removeAllListeners('error')
 }
 
 const describe = (
@@ -151,7 +164,7 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { pushe
         release()
         throw err
       })
-      handshakes.set(request, { who, release, start, since })
+      handshakes.set(request, { who, release, start, since, response: reply.raw })
     },
     handler: async () => {
       throw notAnUpgrade()
@@ -159,7 +172,7 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { pushe
     wsHandler: (socket, request) => {
       const handshake = handshakes.get(request)
       if (handshake === undefined) return socket.close()
-      handshake.release()
+      letGo(handshake, socket, request)
       const { userId, sid, isMerchant, expiresAt } = handshake.who
       const { start, since } = handshake
       hub.admit(socket, { userId, sid, isMerchant, expiresAt: expiresAt * 1000 }, start, since)
