@@ -12,8 +12,10 @@ export function configAnswers() {
   const answers = new LRUCache<string, MadeAnswer>({ max: REMEMBERED })
   return (reply: FastifyReply, view: WheelView): ReturnType<typeof success<LotteryConfig>> => {
     const key = `${view.version} ${view.todayCount} ${JSON.stringify(view.pity)}`
-    const answer = answers.get(key) ?? makeAnswer(reply, success(toConfig(view)))
-    answers.set(key, answer)
-    return sendMade(reply, answer)
+    const known = answers.get(key)
+    if (known !== undefined) return sendMade(reply, known)
+    const made = makeAnswer(reply, success(toConfig(view)))
+    answers.set(key, made)
+    return sendMade(reply, made)
   }
 }

@@ -9,7 +9,7 @@ import type { LedgerQuery, LedgerRecord, PointsRecord, PointsRecordsQuery } from
 import { ledgerTotals } from './totals.js'
 
 /** The columns that {@link toPointsRecord} wants. */
-type LedgerRow = Omit<Prisma.PointsRecordGetPayload<object>, 'id' | 'userId' | 'seq' | 'hash'> & {
+type LedgerRow = Omit<Prisma.PointsRecordGetPayload<object>, 'id' | 'userId' | 'hash'> & {
   readonly id: bigint | number
 }
 
@@ -49,7 +49,7 @@ export async function listPoints(reads: Reads, userId: number, query: PointsReco
     : { sql: '', values: [] }
   const part = pageSql(numbered ? { ...page, skip: 0 } : page, NEWEST, { seq: 'seq' })
   const [found, totals, [balance]] = await reads(
-    readOf<LedgerRow & { readonly seq: number }>(
+    readOf<LedgerRow>(
       `SELECT ${LEDGER_COLUMNS} FROM points_records WHERE user_id = ?${filters.sql}${start.sql}${part.sql}`
     )(userId, ...filters.values, ...start.values, ...part.values),
     TOTALS(userId),
