@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
-import { freePort } from '../../scripts/lib/mariadb.js'
+import { freePort } from '../../scripts/lib/mariadbd.js'
 import { until } from './app.js'
 
 /** A process of the compiled service. */

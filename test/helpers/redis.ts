@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { inject } from 'vitest'
-import { freePort } from '../../scripts/lib/mariadb.js'
+import { freePort } from '../../scripts/lib/mariadbd.js'
 import { until } from './app.js'
 
 export interface TestRedis {
