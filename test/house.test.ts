@@ -58,7 +58,6 @@ const LONGER: Readonly<Record<string, number>> = {
   'src/domains/receipt/merchant-plugin.ts merchantReceipts': 167,
   'src/domains/receipt/plugin.ts receipt': 99,
   'src/domains/user/plugin.ts user': 78,
-  'src/engine/database.ts (in fp)': 102,
   'src/observe/alerts.ts (in fp)': 86,
   'src/observe/health.ts health': 63
 }

@@ -11,13 +11,27 @@ export const SESSION_SQL = [
   "SET SESSION optimizer_switch = 'index_merge_intersection=off'"
 ] as const
 
+/** `mysql://user:password@` and the hosts and the rest of an address. */
+const ADDRESS = /^([a-z]+:\/\/(?:[^@/?]*@)?)([^/?]+)(.*)$/i
+
+/**
+ * An address with several hosts (`mysql://user:password@one:3306,two:3306/database`) as one for each, in their order:
+ * the first that is there is written, see hosts.ts.
+ */
+export function hostUrls(url: string): string[] {
+  const [, before = '', hosts, after = ''] = ADDRESS.exec(url) ?? []
+  return hosts === undefined ? [url] : hosts.split(',').map((host) => `${before}${host.trim()}${after}`)
+}
+
 /**
  * What the driver needs of a `mysql://user:password@host:port/database` address (`mariadb://` serves too).
  * `?ssl=true` asks for TLS with a verified certificate, `?socketPath=…` for a UNIX socket.
+ * Of several hosts it is the first.
  * @throws Error when it is no such address; the message does not repeat it, since it holds a password
  */
 export function connectionOptions(url: string): ConnectionConfig {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  const [own = url] = hostUrls(url)
+  const parsed = URL.canParse(own) ? new URL(own) : undefined
   if (parsed === undefined || !['mysql:', 'mariadb:'].includes(parsed.protocol)) {
     throw new Error('not an address like mysql://user:password@host:3306/database')
   }

@@ -5,9 +5,14 @@ const TRANSIENT = new Set([LOCK_WAIT, 1213, 1020])
 const TOO_MANY_PREPARED = 1461
 /** MySQL: too many connections; server shutting down, gone or lost. */
 const SERVER_GONE = [1040, 1053, 1203, 1927, 2006, 2013]
+/**
+ * A server that takes no writes: a node cut off from its cluster (1047, and 1180 for who was committing), one that was
+ * made read-only (1290, 1792, 1836), a statement that had to make way for it (1317).
+ */
+const NOT_WRITABLE = [1047, 1180, 1290, 1317, 1792, 1836]
 /** The driver: connection closed, socket failed, time-out, or no connection from the pool in time. */
 const LINE_GONE = [45001, 45004, 45009, 45012, 45013, 45019, 45026, 45027, 45028, 45030, 45035, 45037, 45042, 45061]
-const UNAVAILABLE = new Set([...SERVER_GONE, ...LINE_GONE])
+const UNAVAILABLE = new Set([...SERVER_GONE, ...NOT_WRITABLE, ...LINE_GONE])
 /** Prisma: cannot reach the server, server closed the connection, pool time-out, transaction not started in time. */
 const PRISMA_UNAVAILABLE = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028', 'P2037'])
 const NODE_UNAVAILABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])

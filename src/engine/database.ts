@@ -1,20 +1,19 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import * as mariadb from 'mariadb'
 import { PrismaClient } from '../generated/prisma/client.js'
 import type { Cipher } from '../shared/cipher.js'
-import { Refusal, refuse } from '../shared/refusal.js'
 import type { EventBus } from './bus.js'
 import { connectionOptions, SESSION_SQL } from './connection.js'
-import { isTransient, isUnavailable } from './database-errors.js'
-import { driverTx, OutcomeUnknown, rollBack } from './driver-tx.js'
-import { finishWork } from './finish.js'
+import { type FollowingPool, followWriter } from './following-pool.js'
+import { type Hosts, HostWatch } from './hosts.js'
 import type { Push } from './outbox.js'
-import { ACQUIRE_MS, createFastPool, createPool, type PoolOptions, queueLimit } from './pool.js'
+import { createFastPool, createPool, type PoolOptions, queueLimit } from './pool.js'
 import { createReads, type Reads } from './reads.js'
+import { fastTx, interactiveTx, type TxContext } from './transactions.js'
 import type { RawTx } from './tx.js'
-import { type Actor, type CounterIncrement, type PrivilegedWork, UnitOfWork } from './unit-of-work.js'
+import type { Actor, CounterIncrement, PrivilegedWork, UnitOfWork } from './unit-of-work.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -44,6 +43,8 @@ declare module 'fastify' {
      * length of a queue. One at a time; it fails within two seconds when the database is away.
      */
     readonly ask: <T>(sql: string) => Promise<T[]>
+    /** Which database server is written, of those that `DATABASE_URL` names. */
+    readonly databaseHosts: Pick<Hosts, 'all' | 'written'>
   }
 }
 
@@ -70,14 +71,6 @@ interface DatabaseOptions {
   readonly onQuery?: (sql: string) => void
 }
 
-const ATTEMPTS = 5
-const RETRY_BASE_MS = 15
-/** Prisma waits for a connection a little longer than the pool does. */
-const WAIT_MS = ACQUIRE_MS + 1000
-/** How long a transaction may run. */
-const RUN_MS = 15_000
-/** The same of a fast one, whose requests have waited before. */
-const FAST_RUN_MS = 8000
 const LOCK_WAIT_SECONDS = 8
 const FAST_LOCK_WAIT_SECONDS = 1
 /** Fast transactions have a third of the connections for themselves; batches need few. */
@@ -86,25 +79,39 @@ const fastShare = (poolSize: number) => Math.max(1, Math.min(MAX_FAST, Math.roun
 
 const ASK_MS = 1000
 
-/** One connection for small questions, see `ask`. */
-const sidePool = (url: string): mariadb.Pool =>
-  mariadb.createPool({
-    ...connectionOptions(url),
-    connectionLimit: 1,
-    minimumIdle: 0,
-    acquireTimeout: ASK_MS,
-    connectTimeout: ASK_MS,
-    initSql: [...SESSION_SQL]
-  })
+/** One connection for small questions, see `ask`. What it reads may be a moment old. */
+const sidePool = (hosts: Hosts): FollowingPool =>
+  followWriter(hosts, (host) =>
+    mariadb.createPool({
+      ...connectionOptions(host.url),
+      connectionLimit: 1,
+      minimumIdle: 0,
+      acquireTimeout: ASK_MS,
+      connectTimeout: ASK_MS,
+      initSql: [...SESSION_SQL]
+    })
+  )
+
+/** Asks on a connection of that pool. */
+const asking =
+  (pool: FollowingPool): FastifyInstance['ask'] =>
+  async <T>(sql: string) => {
+    const connection = await pool.getConnection()
+    try {
+      return await connection.query<T[]>(sql)
+    } finally {
+      await connection.release().catch(() => connection.destroy())
+    }
+  }
 
 export default fp<DatabaseOptions>(
   async (app, options) => {
     const { url, poolSize, comments, observer, bus, cipher, clock, onQuery } = options
     const fast = fastShare(poolSize)
-    const hooks = { watch: observer, ...(onQuery === undefined ? {} : { onQuery }) }
+    const hosts = new HostWatch({ url, log: app.log })
+    const hooks = { hosts, watch: observer, ...(onQuery === undefined ? {} : { onQuery }) }
     const pool = createPool({
       ...hooks,
-      url,
       size: Math.max(1, poolSize - fast),
       maxWaiting: queueLimit(poolSize),
       comments,
@@ -114,88 +121,27 @@ export default fp<DatabaseOptions>(
     // were sent behind it would each commit by themselves, but so they fall to the ROLLBACK that follows.
     const fastPool = createFastPool({
       ...hooks,
-      url,
       size: fast,
       sessionSql: [`SET SESSION innodb_lock_wait_timeout = ${FAST_LOCK_WAIT_SECONDS}`, 'SET SESSION autocommit = 0']
     })
-    const side = sidePool(url)
+    const side = sidePool(hosts)
     observer.watchPool([pool, fastPool])
-    const prisma = new PrismaClient({ adapter: new PrismaMariaDb(pool), errorFormat: 'minimal' })
+    const prisma = new PrismaClient({
+      adapter: new PrismaMariaDb(pool as unknown as mariadb.Pool),
+      errorFormat: 'minimal'
+    })
 
-    function publish<T extends RawTx>({ outbox, counts }: UnitOfWork<T>): void {
-      observer.committed(outbox.pushes, counts)
-      outbox.publishTo(bus)
-    }
-
-    async function run<T>(context: { actor?: Actor }, work: (uow: UnitOfWork) => Promise<T>): Promise<T> {
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          const { result, uow } = await prisma.$transaction(
-            async (client) => {
-              const uow = new UnitOfWork(client, { cipher, clock, ...context })
-              const result = await work(uow)
-              await finishWork(uow)
-              return { result, uow }
-            },
-            { maxWait: WAIT_MS, timeout: RUN_MS }
-          )
-          publish(uow)
-          return result
-        } catch (err) {
-          if (err instanceof Refusal) throw err
-          if (isTransient(err) && attempt < ATTEMPTS) {
-            await pause(Math.random() * RETRY_BASE_MS * 2 ** attempt)
-            continue
-          }
-          if (isUnavailable(err) || isTransient(err)) {
-            app.log.error({ err, attempt }, 'database unavailable')
-            throw refuse('DATABASE_UNAVAILABLE')
-          }
-          throw err
-        }
-      }
-    }
-
-    async function fastTx<T>(work: (uow: UnitOfWork<RawTx>) => Promise<T>): Promise<T> {
-      const connection = await fastPool.getConnection().catch((err: unknown) => {
-        app.log.error({ err }, 'no connection to the database')
-        throw refuse('DATABASE_UNAVAILABLE')
-      })
-      let late = false
-      const timer = setTimeout(() => {
-        late = true
-        connection.destroy()
-      }, FAST_RUN_MS)
-      let committing = false
-      const uow = new UnitOfWork(driverTx(connection, observer), { cipher, clock })
-      let result: T
-      try {
-        result = await work(uow)
-        await finishWork(uow)
-        committing = true
-        await connection.query('COMMIT')
-      } catch (err) {
-        if (committing && isUnavailable(err)) {
-          connection.destroy()
-          throw new OutcomeUnknown(err)
-        }
-        await rollBack(connection)
-        throw late ? refuse('DATABASE_UNAVAILABLE') : err
-      } finally {
-        clearTimeout(timer)
-      }
-      await connection.release().catch(() => connection.destroy())
-      publish(uow)
-      return result
-    }
-
+    const context: TxContext = { log: app.log, observer, bus, cipher, clock }
+    const run = interactiveTx(prisma, context)
     app.decorate('db', prisma)
     app.decorate('reads', createReads(pool, observer, comments))
     app.decorate('tx', (work) => run({}, work))
     app.decorate('txAs', (actor, work) => run({ actor }, (uow) => work(uow as PrivilegedWork)))
-    app.decorate('fastTx', fastTx)
-    app.decorate('ask', <T>(sql: string) => side.query<T[]>(sql))
+    app.decorate('fastTx', fastTx(fastPool, context))
+    app.decorate('ask', asking(side))
+    app.decorate('databaseHosts', hosts)
     app.addHook('onClose', async () => {
+      hosts.close()
       await prisma.$disconnect()
       await Promise.all([pool.end(), fastPool.end(), side.end()])
     })

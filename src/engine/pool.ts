@@ -1,7 +1,9 @@
 import * as mariadb from 'mariadb'
 import { refuse } from '../shared/refusal.js'
 import { connectionOptions, SESSION_SQL } from './connection.js'
+import { type FollowingPool, followWriter } from './following-pool.js'
 import { gatheringStream } from './gathering-stream.js'
+import type { Host, Hosts } from './hosts.js'
 import { type Preparing, ready } from './prepared.js'
 import { currentUsage } from './request-usage.js'
 
@@ -20,7 +22,7 @@ export interface PoolOptions extends FastPoolOptions {
 }
 
 interface FastPoolOptions {
-  readonly url: string
+  readonly hosts: Hosts
   /** Connections. */
   readonly size: number
   /** What a connection is set to when it is opened. */
@@ -43,6 +45,9 @@ export function queueLimit(connections: number): number {
 /** What the adapter asks a connection for. */
 type Ask = (statement: { sql: string }, values?: unknown) => Promise<unknown>
 
+/** As much of a pool as Prisma's adapter needs as well. */
+type WatchedPool = FollowingPool & { readonly query: Ask; readonly execute: Ask }
+
 /**
  * A pool that counts and times, for the service and for the request it works for, and whose queue has an end.
  *
@@ -52,9 +57,9 @@ type Ask = (statement: { sql: string }, values?: unknown) => Promise<unknown>
  * and the time: a slow request's line in the log names the connections it used.
  * @throws Refusal OVERLOADED when too many wait already
  */
-export function createPool({ maxWaiting, comments, watch, ...options }: PoolOptions): mariadb.Pool {
-  const pool = mariadb.createPool({ ...poolConfig(options), stream: gatheringStream(options.url) })
-  const acquire = pool.getConnection.bind(pool)
+export function createPool({ maxWaiting, comments, watch, ...options }: PoolOptions): WatchedPool {
+  const pool = createFastPool(options)
+  const acquire = pool.getConnection
 
   async function getConnection(): Promise<mariadb.PoolConnection> {
     if (pool.taskQueueSize() >= maxWaiting) {
@@ -107,26 +112,33 @@ export function createPool({ maxWaiting, comments, watch, ...options }: PoolOpti
         await connection.release()
       }
     }
-  return Object.assign(pool, { getConnection, query: once('query'), execute: once('execute') })
+  return Object.assign({}, pool, { getConnection, query: once('query'), execute: once('execute') })
 }
 
 /**
  * A pool for transactions that many requests share: its statements are prepared once and carry nobody's id, those of
  * one turn go in one system call, and whoever batches the requests says how many may wait.
  */
-export function createFastPool(options: FastPoolOptions): mariadb.Pool {
-  return mariadb.createPool({ ...poolConfig(options), stream: gatheringStream(options.url) })
+export function createFastPool(options: FastPoolOptions): FollowingPool {
+  const { hosts } = options
+  return followWriter(hosts, (host, sessionSql) =>
+    mariadb.createPool({ ...poolConfig(options, host, sessionSql), stream: gatheringStream(host, hosts) })
+  )
 }
 
-function poolConfig({ url, size, sessionSql, onQuery }: FastPoolOptions): mariadb.PoolConfig {
+function poolConfig(
+  { size, sessionSql, onQuery }: FastPoolOptions,
+  host: Host,
+  further: readonly string[]
+): mariadb.PoolConfig {
   return {
-    ...connectionOptions(url),
+    ...connectionOptions(host.url),
     connectionLimit: size,
     minimumIdle: Math.min(2, size),
     idleTimeout: 300,
     acquireTimeout: ACQUIRE_MS,
     connectTimeout: 5000,
-    initSql: [...SESSION_SQL, ...sessionSql],
+    initSql: [...SESSION_SQL, ...further, ...sessionSql],
     ...(onQuery === undefined ? {} : { logger: { query: onQuery }, debugLen: SHOWN_CHARACTERS })
   }
 }

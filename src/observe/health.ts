@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { withDeadline } from '../shared/deadline.js'
 import { DateTime, StringEnum } from '../shared/schemas.js'
@@ -11,12 +12,18 @@ const Check = Type.Object({
   status: StringEnum(['healthy', 'unhealthy', 'disabled']),
   response_time: Type.Optional(Type.Number({ description: 'milliseconds' }))
 })
+const DatabaseCheck = Type.Composite([
+  Check,
+  Type.Object({
+    host: Type.Optional(Type.String({ description: 'the one that is written, where DATABASE_URL names several' }))
+  })
+])
 type Check = { status: 'healthy' | 'unhealthy' | 'disabled'; response_time?: number }
 
 const Health = Type.Object(
   {
     status: StringEnum(['healthy', 'degraded', 'unhealthy']),
-    checks: Type.Object({ app: Check, db: Check, redis: Check, storage: Check, websocket: Check }),
+    checks: Type.Object({ app: Check, db: DatabaseCheck, redis: Check, storage: Check, websocket: Check }),
     timestamp: DateTime
   },
   {
@@ -48,6 +55,9 @@ async function timed(probe: () => Promise<unknown>): Promise<Check> {
   }
 }
 
+/** The database host that is written, where there is more than one. */
+const named = ({ all, written }: FastifyInstance['databaseHosts']) => (all.length > 1 ? { host: written.name } : {})
+
 /** Bare answers for load balancers and orchestrators (contract section 11): no envelope, no token. */
 const health: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -78,7 +88,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
         status,
         checks: {
           app: { status: 'healthy' as const, response_time: 0 },
-          db,
+          db: { ...db, ...named(app.databaseHosts) },
           redis,
           storage,
           websocket: { status: 'healthy' as const, response_time: 0 }

@@ -19,8 +19,15 @@ export class Refusal extends Error {
   }
 }
 
+/** A database that moves to another machine is back within seconds. */
+const RETRY_AFTER: Partial<Record<ErrorName, number>> = { DATABASE_UNAVAILABLE: 2 }
+
 /** A refusal by its name in the catalogue, to be thrown. */
-export function refuse(error: ErrorName, details?: Details, retryAfterSeconds?: number): Refusal {
+export function refuse(
+  error: ErrorName,
+  details?: Details,
+  retryAfterSeconds: number | undefined = RETRY_AFTER[error]
+): Refusal {
   return new Refusal(error, details, retryAfterSeconds)
 }
 

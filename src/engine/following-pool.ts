@@ -1,0 +1,76 @@
+import type * as mariadb from 'mariadb'
+import type { Host, Hosts } from './hosts.js'
+
+/** As much of a pool as is asked of one. */
+export type FollowingPool = Pick<
+  mariadb.Pool,
+  'getConnection' | 'end' | 'activeConnections' | 'idleConnections' | 'taskQueueSize'
+>
+
+/**
+ * What a connection to a node of a Galera cluster is set to: before it reads or writes anything it has what any node
+ * has committed, so that whoever did something through one node finds it through another (sessions, balances, kept
+ * answers, pushes). Within a transaction that is asked for once.
+ */
+const CAUSAL_SQL = 'SET SESSION wsrep_sync_wait = 7'
+
+/**
+ * A pool that is always that of the host which is written. When it moves, what runs on the old one ends there, who
+ * waited there waits at the new one, and nobody has to know.
+ * @param open makes the pool of a host; `sessionSql` is for each of its connections
+ */
+export function followWriter(
+  hosts: Hosts,
+  open: (host: Host, sessionSql: readonly string[]) => mariadb.Pool
+): FollowingPool {
+  let current: { readonly host: Host; readonly pool: mariadb.Pool } | undefined
+  let opening: { readonly host: Host; readonly done: Promise<mariadb.Pool> } | undefined
+
+  function poolOf(host: Host): mariadb.Pool | Promise<mariadb.Pool> {
+    if (current?.host === host) return current.pool
+    if (opening?.host === host) return opening.done
+    const done = start(host).finally(() => {
+      if (opening?.done === done) opening = undefined
+    })
+    opening = { host, done }
+    return done
+  }
+
+  async function start(host: Host): Promise<mariadb.Pool> {
+    await hosts.ready
+    const isClustered = await hosts.isClustered(host)
+    const pool = open(host, isClustered ? [CAUSAL_SQL] : [])
+    if (hosts.written !== host) {
+      void pool.end()
+      throw new Error('the database host was given up while its pool was opened')
+    }
+    current = { host, pool }
+    return pool
+  }
+
+  hosts.onMove(() => {
+    const old = current
+    current = undefined
+    old?.pool.end().catch(() => {})
+  })
+
+  return {
+    async getConnection() {
+      for (;;) {
+        const host = hosts.written
+        try {
+          return await (await poolOf(host)).getConnection()
+        } catch (err) {
+          if (hosts.written === host) throw err
+        }
+      }
+    },
+    async end() {
+      await opening?.done.catch(() => {})
+      await current?.pool.end()
+    },
+    activeConnections: () => current?.pool.activeConnections() ?? 0,
+    idleConnections: () => current?.pool.idleConnections() ?? 0,
+    taskQueueSize: () => current?.pool.taskQueueSize() ?? 0
+  }
+}
