@@ -127,7 +127,7 @@ export class HostWatch implements Hosts {
     host.wellSince = isWell ? (host.wellSince ?? Date.now()) : undefined
     this.#choose()
     // Whoever hears of it by this asks for a connection again, and gets one elsewhere.
-    if (!isWell) for (const socket of host.sockets) socket.destroy(new Error(`the database host ${host.name} is down`))
+    if (!isWell) for (const socket of host.sockets) socket.destroy(goneError(host))
   }
 
   #choose(): void {
@@ -148,6 +148,10 @@ export class HostWatch implements Hosts {
   }
 }
 
+/** As the system tells of a line that broke, so that it is dealt with like one. */
+const goneError = ({ name }: Host) =>
+  Object.assign(new Error(`the database host ${name} is down`), { code: 'ECONNRESET' })
+
 function watchedOf(url: string): Watched {
   const { host = '', port = 3306 } = connectionOptions(url)
   const state = { connection: undefined, silent: 0, wellSince: undefined, wake: () => {} }
@@ -162,16 +166,27 @@ const TOO_MANY_CONNECTIONS = 1040
 async function look(host: Watched): Promise<'well' | 'down' | 'silent'> {
   try {
     host.connection ??= await withDeadline(ANSWER_WITHIN_MS, connect(host))
-    // A node that is cut off from its cluster answers this with 1047.
-    const asked = host.connection.query<{ ro: string }[]>('SELECT CAST(@@GLOBAL.read_only AS CHAR) AS ro')
-    const [row] = await withDeadline(ANSWER_WITHIN_MS, asked)
-    return WRITABLE.has(String(row?.ro)) ? 'well' : 'down'
+    const answers = await withDeadline(ANSWER_WITHIN_MS, askState(host.connection))
+    return answers ? 'well' : 'down'
   } catch (err) {
     host.connection?.destroy()
     host.connection = undefined
     const isBusy = err instanceof DeadlineExceeded || (err as { errno?: number }).errno === TOO_MANY_CONNECTIONS
     return isBusy ? 'silent' : 'down'
   }
+}
+
+/** A node that is cut off from its cluster answers what touches no table: it has to be asked for its state. */
+async function askState(connection: mariadb.Connection): Promise<boolean> {
+  const [[mode], status] = await Promise.all([
+    connection.query<{ ro: string }[]>('SELECT CAST(@@GLOBAL.read_only AS CHAR) AS ro'),
+    connection.query<{ Variable_name: string; Value: string }[]>(
+      "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_provider_name')"
+    )
+  ])
+  const valueOf = (name: string) => status.find((row) => row.Variable_name === name)?.Value ?? ''
+  const isNode = valueOf('wsrep_provider_name') !== ''
+  return WRITABLE.has(String(mode?.ro)) && (!isNode || valueOf('wsrep_ready') === 'ON')
 }
 
 /** A connection that has the host looked at again as soon as it breaks. */
