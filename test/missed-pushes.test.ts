@@ -235,9 +235,12 @@ describe('since', () => {
     const diner = await newDiner(app)
     for (let index = 0; index < 4; index += 1) await credit(app, diner.userId)
     const rows = await app.db.pushEvent.findMany({ where: { userId: diner.userId }, orderBy: { id: 'asc' } })
-    const [first, second, third] = rows.map((row) => Number(row.id))
+    const [first, second, third] = rows.map((row) => Number(row.seq))
     const old = new Date(Date.now() - 25 * 60 * 60 * 1000)
-    await app.db.pushEvent.updateMany({ where: { id: { lte: second ?? 0 } }, data: { createdAt: old } })
+    await app.db.pushEvent.updateMany({
+      where: { id: { lte: rows[1]?.id ?? 0 } },
+      data: { createdAt: old }
+    })
     const lastOf = (row: number) => row * PUSHES_A_ROW + PUSHES_A_ROW - 1
     const since = async (event: number | undefined, count: number) => {
       const socket = await openSocket(app, diner.access, { since: event ? lastOf(event) * STEP : 0 })

@@ -11,6 +11,12 @@ export const SESSION_SQL = [
   "SET SESSION optimizer_switch = 'index_merge_intersection=off'"
 ] as const
 
+/**
+ * Whether the database works: it touches a table, since a node that is cut off from its cluster answers what touches
+ * none.
+ */
+export const TOUCH_SQL = 'SELECT version FROM lottery_config LIMIT 1'
+
 /** `mysql://user:password@` and the hosts and the rest of an address. */
 const ADDRESS = /^([a-z]+:\/\/(?:[^@/?]*@)?)([^/?]+)(.*)$/i
 

@@ -184,9 +184,9 @@ async function askState(connection: mariadb.Connection): Promise<boolean> {
       "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_provider_name')"
     )
   ])
-  const valueOf = (name: string) => status.find((row) => row.Variable_name === name)?.Value ?? ''
-  const isNode = valueOf('wsrep_provider_name') !== ''
-  return WRITABLE.has(String(mode?.ro)) && (!isNode || valueOf('wsrep_ready') === 'ON')
+  const told = (name: string) => status.find((row) => row.Variable_name === name)?.Value ?? ''
+  const isNode = told('wsrep_provider_name') !== ''
+  return WRITABLE.has(String(mode?.ro)) && (!isNode || told('wsrep_ready') === 'ON')
 }
 
 /** A connection that has the host looked at again as soon as it breaks. */

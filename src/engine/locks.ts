@@ -13,7 +13,8 @@ export async function lockUser(uow: UnitOfWork<RawTx>, userId: number): Promise<
 /** Locks the rows of several users, in the order of their ids, as every transaction does. */
 export async function lockUsers(uow: UnitOfWork<RawTx>, userIds: readonly number[]): Promise<void> {
   for (const userId of [...new Set(userIds)].sort((a, b) => a - b)) {
-    await uow.tx.$queryRaw`SELECT user_id FROM users WHERE user_id = ${userId} FOR UPDATE`
-    uow.noteLocks([userId])
+    const [row] = await uow.tx.$queryRaw<{ push_seq: bigint | number }[]>`
+      SELECT push_seq FROM users WHERE user_id = ${userId} FOR UPDATE`
+    if (row !== undefined) uow.pushNumbers.locked(userId, Number(row.push_seq), true)
   }
 }

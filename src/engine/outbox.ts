@@ -36,7 +36,7 @@ export class Outbox {
 
   /**
    * To push to one user, the transaction must hold the lock of that user's row, which puts their pushes in order: one
-   * that does not (`UnitOfWork.noteLocks`) does not commit.
+   * that does not (`UnitOfWork.pushNumbers`) does not commit.
    */
   push<Kind extends PushKind>(audience: Audience, kind: Kind, data: PushData<Kind> & object): void {
     const push = { type: kind.name, data }

@@ -1,14 +1,15 @@
+import { Prisma } from '../generated/prisma/client.js'
 import type { Cipher } from '../shared/cipher.js'
 import { DAY_MS } from '../shared/time.js'
 import type { Push } from './outbox.js'
-import { insertInto, sqlTime } from './sql.js'
+import { inList, insertInto, sqlTime } from './sql.js'
 import { SWEEP_ROWS, type Sweep } from './sweep.js'
 import type { Db, RawTx, Write } from './tx.js'
 import type { UnitOfWork } from './unit-of-work.js'
 
 /** A push to a user, as a socket sends it. */
 export interface LoggedPush {
-  /** Rises in the order of the user's commits; a user's are not consecutive. See {@link PUSHES_A_ROW}. */
+  /** Rises in the order of the user's commits; see {@link PUSHES_A_ROW}. */
   readonly id: number
   readonly type: string
   /** As JSON; undefined when it cannot be decrypted, since the key was changed. */
@@ -31,33 +32,45 @@ export interface ResumePoint {
  */
 export const PUSHES_A_ROW = 16
 /** The number of a row's last push. */
-const lastOf = (rowId: number) => rowId * PUSHES_A_ROW + PUSHES_A_ROW - 1
-/** The lowest id of a row that may have pushes after this one. */
+const lastOf = (seq: number) => seq * PUSHES_A_ROW + PUSHES_A_ROW - 1
+/** The lowest number of a row that may have pushes after this one. */
 const rowAfter = (position: number) => Math.floor((position + 1) / PUSHES_A_ROW)
 
-const insertRows = insertInto('push_events', { user_id: 'INT', data: 'MEDIUMTEXT', created_at: 'DATETIME(3)' })
+const insertRows = insertInto('push_events', {
+  user_id: 'INT',
+  seq: 'BIGINT',
+  data: 'MEDIUMTEXT',
+  created_at: 'DATETIME(3)'
+})
 
 /**
  * The write of what a transaction pushes to single users, as far as it is not written yet, for a transaction that sends
- * it with others; none where nobody is pushed to. The transaction holds the locks of these users' rows, so that of two
- * for one user the second gets its ids once the first has committed: whoever has read an id of a user has read, or
- * could have read, all lower ones. Encrypted, since results hold voucher codes.
+ * it with others; none where nobody is pushed to. The transaction holds the locks of these users' rows and writes
+ * them, so that of two for one user the second gets its numbers once the first has committed: whoever has read a number
+ * of a user has read, or could have read, all lower ones. Encrypted, since results hold voucher codes.
+ * @throws AssertionError where a user is pushed to whose row is not locked
  */
-export function pushWrites({ outbox, cipher, now }: UnitOfWork<RawTx>): Write[] {
+export function pushWrites({ outbox, cipher, now, pushNumbers }: UnitOfWork<RawTx>): Write[] {
   const pushes = outbox.takeUnwritten()
-  if (pushes.length === 0) return []
   const lines = new Map<number, string[]>()
   for (const push of pushes) {
     const own = lines.get(push.userId)
     if (own === undefined) lines.set(push.userId, [lineOf(push)])
     else own.push(lineOf(push))
   }
-  const at = sqlTime(now)
-  return insertRows(
-    [...lines].flatMap(([userId, own]) =>
-      rowsOf(own).map((text) => ({ user_id: userId, data: cipher.encrypt(text), created_at: at }))
-    )
+  const at = lines.size === 0 ? '' : sqlTime(now)
+  const rows = [...lines].flatMap(([userId, own]) =>
+    rowsOf(own).map((text) => ({
+      user_id: userId,
+      seq: pushNumbers.next(userId),
+      data: cipher.encrypt(text),
+      created_at: at
+    }))
   )
+  const counters = pushNumbers.takeUnwritten().map(({ userId, last }) => ({
+    statement: Prisma.sql`UPDATE users SET push_seq = ${last} WHERE user_id = ${userId}`
+  }))
+  return [...counters, ...insertRows(rows)]
 }
 
 /** A push in a row, its type in front of its data: JSON has no line break, so a reader need not parse it. */
@@ -84,15 +97,18 @@ export async function resumePointOf(
 ): Promise<ResumePoint> {
   const given = since ?? Number.MAX_SAFE_INTEGER
   const [row] = await db.$queryRaw<ResumeRow[]>`
-    SELECT (SELECT MAX(id) FROM push_events WHERE user_id = ${userId}) AS newest,
-      (SELECT MIN(id) FROM push_events) AS oldest,
-      EXISTS (SELECT 1 FROM push_events
-        WHERE user_id = ${userId} AND id >= ${rowAfter(given)} AND created_at < ${sqlTime(dayBefore(now))}) AS aged`
-  const newest = row?.newest == null ? 0 : lastOf(Number(row.newest))
-  if (since === undefined) return { position: newest }
-  // Ids are shared by all users: while anybody's older push is there, none of this user's after it was swept.
-  const isKept = row?.oldest != null && Number(row.oldest) <= rowAfter(since) && Number(row.aged) === 0
-  return { position: Math.min(since, newest), resumed: since === 0 || isKept }
+    SELECT u.push_seq AS newest,
+      (SELECT MIN(e.seq) FROM push_events AS e WHERE e.user_id = u.user_id) AS oldest,
+      EXISTS (SELECT 1 FROM push_events AS e WHERE e.user_id = u.user_id
+        AND e.seq >= ${rowAfter(given)} AND e.created_at < ${sqlTime(dayBefore(now))}) AS aged
+    FROM users AS u WHERE u.user_id = ${userId}`
+  const newest = Number(row?.newest ?? 0)
+  const position = newest === 0 ? 0 : lastOf(newest)
+  if (since === undefined || row === undefined) return { position }
+  // A user's rows go in the order of their numbers: while one from before is there, none after it was swept.
+  const isOldestKept = row.oldest !== null && Number(row.oldest) <= rowAfter(since)
+  const isKept = (isOldestKept || rowAfter(since) > newest) && Number(row.aged) === 0
+  return { position: Math.min(since, position), resumed: since === 0 || isKept }
 }
 
 interface ResumeRow {
@@ -108,20 +124,20 @@ export async function pushesAfter(
   { userId, position, limit, now }: { userId: number; position: number; limit: number; now: Date }
 ): Promise<LoggedPush[]> {
   const rows = await db.$queryRaw<LogRow[]>`
-    SELECT id, data, created_at FROM push_events
-    WHERE user_id = ${userId} AND id >= ${rowAfter(position)} AND created_at >= ${sqlTime(dayBefore(now))}
-    ORDER BY id LIMIT ${limit}`
+    SELECT seq, data, created_at FROM push_events
+    WHERE user_id = ${userId} AND seq >= ${rowAfter(position)} AND created_at >= ${sqlTime(dayBefore(now))}
+    ORDER BY seq LIMIT ${limit}`
   return rows.flatMap((row) => pushesOf(cipher, row)).filter(({ id }) => id > position)
 }
 
 interface LogRow {
-  id: bigint | number
+  seq: bigint | number
   data: string
   created_at: Date
 }
 
 function pushesOf(cipher: Cipher, row: LogRow): LoggedPush[] {
-  const last = lastOf(Number(row.id))
+  const last = lastOf(Number(row.seq))
   const text = decrypted(cipher, row.data)
   if (text === undefined) return [{ id: last, type: '', data: undefined, at: row.created_at }]
   const lines = text.split('\n')
@@ -142,12 +158,10 @@ function decrypted(cipher: Cipher, data: string): string | undefined {
 
 /** The id of the last push of each of these users who has one. */
 export async function newestPushIds(db: Db, userIds: readonly number[]): Promise<Map<number, number>> {
-  const rows = await db.$queryRaw<{ user_id: number; newest: bigint | number }[]>`
-    SELECT e.user_id, MAX(e.id) AS newest
-    FROM JSON_TABLE(${JSON.stringify(userIds)}, '$[*]' COLUMNS (user_id INT PATH '$')) AS j
-    STRAIGHT_JOIN push_events AS e ON e.user_id = j.user_id
-    GROUP BY e.user_id`
-  return new Map(rows.map((row) => [row.user_id, lastOf(Number(row.newest))]))
+  if (userIds.length === 0) return new Map()
+  const rows = await db.$queryRaw<{ user_id: number; push_seq: bigint | number }[]>`
+    SELECT user_id, push_seq FROM users WHERE user_id IN (${inList(userIds)}) AND push_seq > 0`
+  return new Map(rows.map((row) => [row.user_id, lastOf(Number(row.push_seq))]))
 }
 
 /**

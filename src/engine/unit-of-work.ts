@@ -1,6 +1,6 @@
-import assert from 'node:assert/strict'
 import type { Cipher } from '../shared/cipher.js'
 import { Outbox } from './outbox.js'
+import { PushNumbers } from './push-numbers.js'
 import { Tallies } from './tallies.js'
 import type { RawTx, Tx } from './tx.js'
 
@@ -43,7 +43,8 @@ export class UnitOfWork<T extends RawTx = Tx> {
   readonly tallies = new Tallies()
   readonly counts: CounterIncrement[] = []
   readonly #context: WorkContext
-  readonly #lockedUsers = new Set<number>()
+  /** Of pushes to the users whose rows it has locked. */
+  readonly pushNumbers = new PushNumbers()
   #now: Date | undefined
 
   constructor(
@@ -71,21 +72,9 @@ export class UnitOfWork<T extends RawTx = Tx> {
     return this.#context.actor
   }
 
-  /** Notes that the transaction has locked the rows of these users. */
-  noteLocks(userIds: Iterable<number>): void {
-    for (const userId of userIds) this.#lockedUsers.add(userId)
-  }
-
   /** Adds to a counter once the transaction has committed. */
   count<Label extends string>(counter: CounterKind<Label>, labels: Readonly<Record<Label, string>>, by = 1): void {
     this.counts.push({ counter, labels, by })
-  }
-
-  /** @throws AssertionError where a user is pushed to whose row is not locked: their pushes would have no order */
-  assertOrdered(): void {
-    for (const userId of this.outbox.recipients) {
-      assert(this.#lockedUsers.has(userId), `the row of user ${userId}, who is pushed to, is locked`)
-    }
   }
 }
 

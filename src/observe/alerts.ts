@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { TOUCH_SQL } from '../engine/connection.js'
 import { ALERTS, AlertBoard, type AlertChange, type AlertName, Share, SLOW_MS, weComMessage } from './alert-board.js'
 
 export interface AlertOptions {
@@ -54,7 +55,7 @@ export default fp<Partial<AlertOptions>>(
       if (isChecking) return
       isChecking = true
       try {
-        const databaseAnswers = await app.ask('SELECT 1').then(
+        const databaseAnswers = await app.ask(TOUCH_SQL).then(
           () => true,
           () => false
         )

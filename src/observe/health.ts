@@ -2,13 +2,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { TOUCH_SQL } from '../engine/connection.js'
 import { withDeadline } from '../shared/deadline.js'
 import { DateTime, StringEnum } from '../shared/schemas.js'
 
 const TAGS = ['operations']
 const PROBE_MS = 2000
-/** It touches a table: a node that is cut off from its cluster answers what does not. */
-const TOUCH = 'SELECT version FROM lottery_config LIMIT 1'
 
 const Check = Type.Object({
   status: StringEnum(['healthy', 'unhealthy', 'disabled']),
@@ -76,7 +75,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
     async (_request, reply) => {
       const link = app.redis
       const [db, storage, redis] = await Promise.all([
-        timed(() => app.ask(TOUCH)),
+        timed(() => app.ask(TOUCH_SQL)),
         timed(() => app.storage.check()),
         link === undefined ? { status: 'disabled' as const } : timed(() => link.check())
       ])
@@ -117,7 +116,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (_request, reply) => {
       if (app.drain.isOn) return reply.code(503).send({ status: 'stopping' })
-      const db = await timed(() => app.ask(TOUCH))
+      const db = await timed(() => app.ask(TOUCH_SQL))
       if (db.status === 'healthy' && !app.isUnderPressure()) return { status: 'ready' }
       reply.code(503)
       return { status: 'not ready' }

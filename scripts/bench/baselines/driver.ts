@@ -41,7 +41,7 @@ export function driverDrawer(options: BaselineOptions): Drawer {
     const cost = rules.costPoints
     await connection.execute(
       `UPDATE users AS u JOIN lottery_pity AS p ON p.user_id = u.user_id
-       SET u.total_points = u.total_points - ?, u.ledger_seq = u.ledger_seq + 1,
+       SET u.total_points = u.total_points - ?, u.ledger_seq = u.ledger_seq + 1, u.push_seq = u.push_seq + 1,
          p.current_count = ?, p.pity_triggered_count = ?, p.last_draw_time = ?,
          p.draw_day = ?, p.day_count = ?
        WHERE u.user_id = ?`,

@@ -58,7 +58,8 @@ export function lockedRowSeller(options: { url: string; poolSize: number; cipher
       [orderNo, userId, productId, product.name, product.category, price, price, now]
     )
     await connection.execute(
-      'UPDATE users SET total_points = total_points - ?, ledger_seq = ledger_seq + 1 WHERE user_id = ?',
+      `UPDATE users SET total_points = total_points - ?, ledger_seq = ledger_seq + 1, push_seq = push_seq + 1
+       WHERE user_id = ?`,
       [price, userId]
     )
     await connection.execute(

@@ -30,14 +30,14 @@ export async function inTransaction(
   }
 }
 
-/** Keeps what is pushed to a diner, as the service does. */
+/** Keeps what is pushed to a diner, as the service does; who wrote the diner's row has raised `push_seq`. */
 export async function keepPushes(
   connection: mariadb.PoolConnection,
   { cipher, userId, text, now }: { cipher: Cipher; userId: number; text: string; now: Date }
 ): Promise<void> {
-  await connection.execute('INSERT INTO push_events (user_id, data, created_at) VALUES (?, ?, ?)', [
-    userId,
-    cipher.encrypt(text),
-    now
-  ])
+  await connection.execute(
+    `INSERT INTO push_events (user_id, seq, data, created_at)
+     SELECT user_id, push_seq, ?, ? FROM users WHERE user_id = ?`,
+    [cipher.encrypt(text), now, userId]
+  )
 }

@@ -33,10 +33,18 @@ export function prismaDrawer(options: BaselineOptions): Drawer {
             triggered: before?.pityTriggeredCount ?? 0
           })
           const { prize, isPity, drawId, recordId, pity } = drawn
-          const { totalPoints, ledgerSeq: seq } = await tx.user.update({
+          const {
+            totalPoints,
+            ledgerSeq: seq,
+            pushSeq
+          } = await tx.user.update({
             where: { userId },
-            data: { totalPoints: { decrement: rules.costPoints }, ledgerSeq: { increment: 1 } },
-            select: { totalPoints: true, ledgerSeq: true }
+            data: {
+              totalPoints: { decrement: rules.costPoints },
+              ledgerSeq: { increment: 1 },
+              pushSeq: { increment: 1 }
+            },
+            select: { totalPoints: true, ledgerSeq: true, pushSeq: true }
           })
           await tx.pointsRecord.create({
             data: {
@@ -101,7 +109,9 @@ export function prismaDrawer(options: BaselineOptions): Drawer {
             drawn,
             options.cipher
           )
-          await tx.pushEvent.create({ data: { userId, data: options.cipher.encrypt(text), createdAt: now } })
+          await tx.pushEvent.create({
+            data: { userId, seq: pushSeq, data: options.cipher.encrypt(text), createdAt: now }
+          })
           await tx.lotteryPity.update({
             where: { userId },
             data: {

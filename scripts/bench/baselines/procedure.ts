@@ -47,7 +47,7 @@ BEGIN
       v_told = v_pity_told;
   END IF;
   UPDATE users AS u JOIN lottery_pity AS p ON p.user_id = u.user_id
-    SET u.total_points = u.total_points - v_cost, u.ledger_seq = v_seq + 1,
+    SET u.total_points = u.total_points - v_cost, u.ledger_seq = v_seq + 1, u.push_seq = u.push_seq + 1,
       p.current_count = IF(v_prize = v_pity_prize, 0, v_count + 1), p.pity_triggered_count = v_triggered + v_forced,
       p.last_draw_time = v_now, p.draw_day = v_day, p.day_count = v_used + 1
     WHERE u.user_id = v_user;
@@ -64,8 +64,9 @@ BEGIN
     INSERT INTO vouchers (user_id, code_hmac, code_enc, title, kind, source, record_id, issued_at, expires_at)
       VALUES (v_user, v_hmac, v_enc, v_name, v_type, 'lottery', v_record, v_now, v_expires);
   END IF;
-  INSERT INTO push_events (user_id, data, created_at)
-    VALUES (v_user, REPLACE(v_told, ':${UNKNOWN},', CONCAT(':', v_points - v_cost, ',')), v_now);
+  INSERT INTO push_events (user_id, seq, data, created_at)
+    SELECT user_id, push_seq, REPLACE(v_told, ':${UNKNOWN},', CONCAT(':', v_points - v_cost, ',')), v_now
+    FROM users WHERE user_id = v_user;
   COMMIT;
 END`
 

@@ -22,6 +22,7 @@ interface AccountRow extends StoredAnswer {
   readonly total_points: number
   readonly ledger_seq: number
   readonly ledger_hash: string
+  readonly push_seq: number | bigint
   readonly status: AccountStatus
   readonly deleted_at: Date | null
 }
@@ -84,7 +85,7 @@ export async function openAccounts<Extra extends object>(
   const ids = inList(userIds)
   const kept = storedAnswers(requests, ids)
   const rows = await uow.tx.$queryRaw<(AccountRow & Extra)[]>`
-    SELECT u.user_id, u.total_points, u.ledger_seq, u.ledger_hash, u.status, u.deleted_at,
+    SELECT u.user_id, u.total_points, u.ledger_seq, u.ledger_hash, u.push_seq, u.status, u.deleted_at,
       ${kept.columns}${extras.columns}
     FROM users AS u
     ${extras.joins}
@@ -92,7 +93,7 @@ export async function openAccounts<Extra extends object>(
     WHERE u.user_id IN (${ids})
     ORDER BY u.user_id
     FOR UPDATE`
-  uow.noteLocks(rows.map((row) => row.user_id))
+  for (const row of rows) uow.pushNumbers.locked(row.user_id, Number(row.push_seq))
   return new LockedAccounts(rows)
 }
 

@@ -82,13 +82,14 @@ export function ledgerWrites(
     )) AS j
     STRAIGHT_JOIN users AS u FORCE INDEX (PRIMARY) ON u.user_id = j.user_id AND u.total_points = j.opening
     ${companion?.join ?? Prisma.empty}
-    SET u.total_points = u.total_points + j.points, u.ledger_seq = j.seq,
+    SET u.total_points = u.total_points + j.points, u.push_seq = u.push_seq + 1, u.ledger_seq = j.seq,
       u.ledger_hash = j.hash${companion?.set ?? Prisma.empty}`
   const expected = moved.length * (companion === undefined ? 1 : 2)
   const check = (matched: number) =>
     assert.equal(matched, expected, 'every balance is still what was read under the lock')
   const rows = ledgers.flatMap((ledger) => ledger.rows)
   for (const row of rows) count(uow, row)
+  for (const { userId } of moved) uow.pushNumbers.raised(userId)
   return [{ statement, check }, ...insertRecords(rows)]
 }
 
