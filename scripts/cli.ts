@@ -3,6 +3,7 @@ import { Fault } from './lib/print.js'
 /** The tasks of this project, each loaded when it is asked for. */
 const tasks: Record<string, () => Promise<{ main(args: string[]): Promise<void> }>> = {
   start: () => import('./start.js'),
+  cluster: () => import('./cluster.js'),
   demo: () => import('./demo.js'),
   migrate: () => import('./migrate.js'),
   reconcile: () => import('./reconcile.js'),

@@ -145,6 +145,7 @@ switch (task) {
     break
   }
   case 'start':
+  case 'cluster':
   case 'demo':
   case 'migrate':
   case 'reconcile':

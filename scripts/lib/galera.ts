@@ -27,6 +27,8 @@ export interface GaleraNode {
   /** Such as `node1`. */
   readonly name: string
   readonly port: number
+  /** Of its process, while it runs. */
+  readonly pid: number | undefined
   /** Address of the database on this node. */
   readonly url: string
   /** Whether its process runs. */
@@ -204,6 +206,9 @@ function nodeOf(context: Context, seat: Seat): GaleraNode {
     name: seat.name,
     port: seat.port,
     url: urlOf(context, seat),
+    get pid() {
+      return isUp() ? seat.child?.pid : undefined
+    },
     isUp,
     async start() {
       if (isUp()) return

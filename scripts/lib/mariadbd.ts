@@ -102,9 +102,9 @@ function isOurs(pid: number, dataDir: string): boolean {
 }
 
 /** In a process group of its own: Ctrl-C in the terminal is for us, and we stop the database last. */
-export function launch(server: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+export function launch(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
   const guard = canRun('setpriv', ['--pdeathsig', 'TERM', 'true']) ? ['setpriv', '--pdeathsig', 'TERM', '--'] : []
-  const [command = server, ...rest] = [...guard, server, ...args]
+  const [command = program, ...rest] = [...guard, program, ...args]
   return spawn(command, rest, { stdio: 'ignore', detached: true, env: { ...process.env, ...env } })
 }
 

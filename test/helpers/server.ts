@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startPrivateServer } from '../../scripts/lib/mariadb.js'
-import { provideRedis } from './redis-program.js'
+import { provideRedis } from '../../scripts/lib/redis-program.js'
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,5 +1,5 @@
-import { findProgram, installByApt } from '../../scripts/lib/apt.js'
-import { Fault } from '../../scripts/lib/print.js'
+import { findProgram, installByApt } from './apt.js'
+import { Fault } from './print.js'
 
 const CHOICES = `No redis-server was found, and it could not be installed here. Any one of these will do:
   1. install it yourself:            apt-get install redis-tools
