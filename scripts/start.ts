@@ -1,5 +1,6 @@
 import pc from 'picocolors'
 import { type Config, ConfigError, docsEnabled } from '../src/config.js'
+import { connectionOptions, hostUrls } from '../src/engine/connection.js'
 import { onSignal, type Service, serve } from '../src/serve.js'
 import { type OpenDatabase, openDatabase, openEmbedded } from './lib/database.js'
 import { SAMPLE_MERCHANT } from './lib/first-data.js'
@@ -30,7 +31,7 @@ export async function start(config: Config, { quiet = false } = {}): Promise<Run
   const { claim, url, close } = await database(config)
   try {
     await bringUpToDate(url, config)
-    const service = await listen({ ...config, DATABASE_URL: url })
+    const service = await listen({ ...config, DATABASE_URL: config.DATABASE_URL ?? url })
     claim?.publish({ address: service.address })
     if (!quiet) banner(config, service.address)
     return {
@@ -49,8 +50,9 @@ export async function start(config: Config, { quiet = false } = {}): Promise<Run
 /** The database of this start; with a claim on the data folder when it is the embedded one. */
 async function database(config: Config): Promise<OpenDatabase & { claim?: Claim }> {
   if (config.DATABASE_URL !== undefined) {
-    const { hostname, port, pathname } = new URL(config.DATABASE_URL)
-    say(`using the database ${pathname.slice(1)} on ${hostname}:${port || '3306'}`)
+    const hosts = hostUrls(config.DATABASE_URL).map((url) => connectionOptions(url))
+    const names = hosts.map(({ host, port }) => `${host}:${port}`)
+    say(`using the database ${hosts[0]?.database ?? ''} on ${names.join(', ')}`)
     return openDatabase(config)
   }
   const outcome = await claimInstance(config.DATA_DIR)

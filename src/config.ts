@@ -1,7 +1,7 @@
 import { parse as parseDuration } from '@lukeed/ms'
 import { FormatRegistry, type Static, type TObject, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { connectionOptions } from './engine/connection.js'
+import { connectionOptions, hostUrls } from './engine/connection.js'
 
 const Flag = (fallback: boolean, description: string) => Type.Boolean({ default: fallback, description })
 const Count = (fallback: number, description: string) =>
@@ -26,7 +26,7 @@ export const ConfigSchema = Type.Object({
   }),
   DATA_DIR: Type.String({ default: '.data', description: 'folder of the embedded database and of kept secrets' }),
   DATABASE_URL: Type.Optional(
-    Type.String({ description: 'mysql://user:password@host:3306/database; unset: embedded MariaDB' })
+    Type.String({ description: 'mysql://user:password@host:3306/database, or host,host,host; unset: embedded MariaDB' })
   ),
   DB_POOL: Type.Integer({ minimum: 1, maximum: 500, default: 20, description: 'database connections of one process' }),
   REDIS_URL: Type.Optional(
@@ -232,7 +232,7 @@ function ownFaults(config: Config): string[] {
   if (config.MIN_POINTS_AWARD > config.MAX_POINTS_AWARD) faults.push('MIN_POINTS_AWARD is over MAX_POINTS_AWARD')
   if (config.DATABASE_URL !== undefined) {
     try {
-      connectionOptions(config.DATABASE_URL)
+      for (const url of hostUrls(config.DATABASE_URL)) connectionOptions(url)
     } catch (err) {
       faults.push(`DATABASE_URL is ${(err as Error).message}`)
     }

@@ -58,7 +58,7 @@ test('every table and column of schema.prisma is in the migrated database as it 
   const found = await sql<Record<string, string>>(
     `SELECT TABLE_NAME AS t, COLUMN_NAME AS c, COLUMN_TYPE AS type, IS_NULLABLE AS nullable, COLUMN_DEFAULT AS value,
        EXTRA AS extra
-     FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME <> '_prisma_migrations'
+     FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME NOT LIKE '\\_%'
      ORDER BY TABLE_NAME, ORDINAL_POSITION`
   )
   const inDatabase = found.map((row) => {
@@ -99,7 +99,7 @@ test('every index and unique key is as schema.prisma says, by name and by column
     `SELECT TABLE_NAME AS t, INDEX_NAME AS name, MAX(NON_UNIQUE) = 0 AS uniq,
        GROUP_CONCAT(COLUMN_NAME ORDER BY SEQ_IN_INDEX) AS columns
      FROM information_schema.STATISTICS
-     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME <> '_prisma_migrations' GROUP BY TABLE_NAME, INDEX_NAME`
+     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME NOT LIKE '\\_%' GROUP BY TABLE_NAME, INDEX_NAME`
   )
   const inDatabase = found.map(
     (row) => `${row.t} ${row.name} ${Number(row.uniq) ? 'unique' : 'plain'} (${row.columns})`

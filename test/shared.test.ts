@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { newVoucherCode } from '../src/domains/voucher/rules.js'
-import { connectionOptions } from '../src/engine/connection.js'
+import { connectionOptions, hostUrls } from '../src/engine/connection.js'
 import { isTransient, isUnavailable } from '../src/engine/database-errors.js'
 import { canonical, keyedRequest } from '../src/engine/idempotency-key.js'
 import { padded } from '../src/engine/sql.js'
@@ -120,6 +120,13 @@ test('a database address is read, and its password never repeated', () => {
     database: 'name',
     ssl: true
   })
+  const several = 'mysql://u:p%40w@one:3307,two,[::1]:3308/name?ssl=true'
+  expect(hostUrls(several).map((url) => [connectionOptions(url).host, connectionOptions(url).port])).toEqual([
+    ['one', 3307],
+    ['two', 3306],
+    ['::1', 3308]
+  ])
+  expect(connectionOptions(several)).toMatchObject({ host: 'one', password: 'p@w', database: 'name', ssl: true })
   expect(() => connectionOptions('postgres://u:secret@h/d')).toThrow(expect.not.stringContaining('secret'))
 })
 

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type { Config } from '../../src/config.js'
+import { writableUrl } from '../../src/engine/hosts.js'
 import { type Claim, claimInstance, findInstance } from './instance.js'
 import { startPrivateServer } from './mariadb.js'
 import { Fault, say } from './print.js'
@@ -18,7 +19,7 @@ export interface OpenDatabase {
  * the service that runs now or one started for as long as the script needs it.
  */
 export async function openDatabase(config: Pick<Config, 'DATABASE_URL' | 'DATA_DIR'>): Promise<OpenDatabase> {
-  if (config.DATABASE_URL !== undefined) return { url: config.DATABASE_URL, close: async () => {} }
+  if (config.DATABASE_URL !== undefined) return { url: await writableUrl(config.DATABASE_URL), close: async () => {} }
   const running = await findInstance(config.DATA_DIR)
   if (running?.databaseUrl !== undefined) return { url: running.databaseUrl, close: async () => {} }
   const outcome = await claimInstance(config.DATA_DIR)

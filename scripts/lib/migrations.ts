@@ -9,11 +9,10 @@ import {
   missingFrom,
   readMigrations
 } from '../../src/engine/migrations.js'
+import { withMigrationLease } from './migration-lease.js'
 import { Fault } from './print.js'
 
 export { type Migration, readMigrations } from '../../src/engine/migrations.js'
-
-const LOCK_WAIT_SECONDS = 120
 
 /** As Prisma makes it. */
 const LEDGER_TABLE = `CREATE TABLE IF NOT EXISTS \`_prisma_migrations\` (
@@ -35,22 +34,18 @@ const LEDGER_TABLE = `CREATE TABLE IF NOT EXISTS \`_prisma_migrations\` (
  */
 export async function migrate(url: string, migrations?: readonly Migration[]): Promise<string[]> {
   const wanted = migrations ?? (await readMigrations())
-  const connection = await mariadb.createConnection({ ...connectionOptions(url), multipleStatements: true })
-  try {
-    // Named locks hold for the whole server, and have at most 64 characters.
-    const [lock] = await connection.query<[{ taken: number | bigint | null }]>(
-      "SELECT GET_LOCK(CONCAT('migrate:', LEFT(SHA2(DATABASE(), 256), 40)), ?) AS taken",
-      [LOCK_WAIT_SECONDS]
-    )
-    if (Number(lock.taken) !== 1) throw new Fault('Another process has been migrating this database for too long.')
-    await connection.query(LEDGER_TABLE)
-    const applied = await connection.query<AppliedMigration[]>(APPLIED_SQL)
-    const pending = pendingOf(wanted, applied)
-    for (const migration of pending) await apply(connection, migration)
-    return pending.map((migration) => migration.name)
-  } finally {
-    await connection.end()
-  }
+  return withMigrationLease(url, async () => {
+    const connection = await mariadb.createConnection({ ...connectionOptions(url), multipleStatements: true })
+    try {
+      await connection.query(LEDGER_TABLE)
+      const applied = await connection.query<AppliedMigration[]>(APPLIED_SQL)
+      const pending = pendingOf(wanted, applied)
+      for (const migration of pending) await apply(connection, migration)
+      return pending.map((migration) => migration.name)
+    } finally {
+      await connection.end()
+    }
+  })
 }
 
 /** Whether a migrated database has no wheel yet. Asked without Prisma, whose client is a lot to load for one look. */

@@ -158,6 +158,21 @@ function watchedOf(url: string): Watched {
   return { name: `${host}:${port}`, url, sockets: new Set(), ...state }
 }
 
+/**
+ * The address with the one host that would be written now, for whoever needs no more than a moment of it; the address
+ * of the first where none is there, so that the failure says so.
+ */
+export async function writableUrl(url: string): Promise<string> {
+  const hosts = hostUrls(url).map(watchedOf)
+  if (hosts.length === 1) return url
+  for (const host of hosts) {
+    const outcome = await look(host)
+    host.connection?.destroy()
+    if (outcome === 'well') return host.url
+  }
+  return hosts[0]?.url ?? url
+}
+
 /** What a read-only server says of itself; the words are of newer MariaDB. */
 const WRITABLE = new Set(['0', 'OFF'])
 const TOO_MANY_CONNECTIONS = 1040

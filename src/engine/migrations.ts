@@ -4,6 +4,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as mariadb from 'mariadb'
 import { connectionOptions } from './connection.js'
+import { writableUrl } from './hosts.js'
 
 export interface Migration {
   readonly name: string
@@ -86,7 +87,7 @@ const NO_SUCH_TABLE = 1146
  */
 export async function requireSchema(url: string, migrations?: readonly Migration[]): Promise<void> {
   const wanted = migrations ?? (await readMigrations())
-  const connection = await mariadb.createConnection(connectionOptions(url))
+  const connection = await mariadb.createConnection(connectionOptions(await writableUrl(url)))
   try {
     const applied = await connection.query<AppliedMigration[]>(APPLIED_SQL).catch((err: { errno?: number }) => {
       if (err.errno === NO_SUCH_TABLE) return []
