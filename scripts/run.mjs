@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 process.chdir(root)
@@ -142,6 +143,15 @@ switch (task) {
       fail('Usage: npm run fuzz -- --minutes 10')
     prepare()
     run(binary('vitest'), ['run', 'test/fuzz.test.ts'], { FUZZ_MINUTES: minutes || '1' })
+    break
+  }
+  case 'chaos': {
+    const options = /** @type {const} */ ({ seconds: { type: 'string', default: '120' }, seed: { type: 'string' } })
+    const { seconds, seed } = parseArgs({ args: process.argv.slice(3), options }).values
+    prepare()
+    build()
+    const env = { CHAOS_SECONDS: seconds, ...(seed === undefined ? {} : { CHAOS_SEED: seed }) }
+    run(binary('vitest'), ['run', 'test/cluster.test.ts'], env)
     break
   }
   case 'start':

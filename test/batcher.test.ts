@@ -105,7 +105,7 @@ test('one key is in one batch at a time, and its requests keep their order', asy
 })
 
 /** Runs 64 orders of which one spoils whatever it is in, until it was tried `recovers` times. */
-async function spoiled(verdict: Verdict, recovers = Number.POSITIVE_INFINITY) {
+async function spoiled(verdict: Verdict, recovers = Number.POSITIVE_INFINITY, persistMs = 0) {
   const runs: number[] = []
   let alone = 0
   const batcher = new Batcher<Order, string>({
@@ -117,7 +117,8 @@ async function spoiled(verdict: Verdict, recovers = Number.POSITIVE_INFINITY) {
       if (bad && alone < recovers) throw new Error('spoiled')
       return orders.map(({ who }) => who)
     },
-    verdictOf: () => verdict
+    verdictOf: () => verdict,
+    persistMs
   })
   const outcomes = await Promise.allSettled(Array.from({ length: 64 }, (_, n) => batcher.submit({ who: `${n}`, n })))
   return { runs, alone, failed: outcomes.flatMap((outcome, n) => (outcome.status === 'rejected' ? [n] : [])) }
@@ -129,6 +130,12 @@ test('a request that spoils its batch fails alone, and is found by splitting', a
   expect(alone).toBe(1)
   // 32 and 32; eight parts of four; four of one.
   expect(runs.sort((a, b) => b - a)).toEqual([32, 32, ...Array(8).fill(4), 1, 1, 1, 1])
+})
+
+test('a request that fails by chance is tried for as long as a database takes to move, beyond the tries there are', async () => {
+  expect(await spoiled('retry', 8)).toMatchObject({ failed: [13], alone: 5 })
+  expect(await spoiled('retry', 8, 60_000)).toMatchObject({ failed: [], alone: 8 })
+  expect(await spoiled('fault', 8, 60_000)).toMatchObject({ failed: [13], alone: 1 })
 })
 
 test('a batch that fails by chance is tried once more as it is', async () => {

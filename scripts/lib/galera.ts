@@ -44,6 +44,8 @@ export interface GaleraNode {
   thaw(): void
   /** Cuts it off from the other nodes, or joins it to them again; its clients reach it all the while. */
   isolate(cutOff: boolean): Promise<void>
+  /** Waits until it is in one group with all others that run, and has what they have. */
+  settled(): Promise<void>
 }
 
 export interface GaleraCluster {
@@ -64,6 +66,8 @@ export interface GaleraOptions {
 
 const NODES = 3
 const NOTICED_WITHIN_MS = 20_000
+const SETTLED_WITHIN_MS = 90_000
+const IN_SHORT = { connectTimeout: 2000 }
 const USER = 'lottery'
 /** A user without a password and without rights, by whom HAProxy asks a node how it is. */
 export const PROBE_USER = 'probe'
@@ -231,29 +235,44 @@ function nodeOf(context: Context, seat: Seat): GaleraNode {
       const connection = await mariadb.createConnection(connectionOptions(urlOf(context, seat)))
       await connection.query(`SET GLOBAL wsrep_provider_options = 'gmcast.isolate=${cutOff ? 1 : 0}'`)
       await connection.end()
+    },
+    async settled() {
+      const deadline = Date.now() + SETTLED_WITHIN_MS
+      while (!(await areOneGroup(context))) {
+        if (Date.now() > deadline) throw await failure(seat)
+        await pause(200)
+      }
     }
   }
 }
 
 /** Waits until those who are there have noticed who is not: one that is back before takes their agreement apart. */
 async function goneFrom(context: Context): Promise<void> {
-  const up = context.seats.filter(({ child }) => child !== undefined && !hasEnded(child))
   const deadline = Date.now() + NOTICED_WITHIN_MS
-  for (const seat of up) {
-    while (Date.now() < deadline && (await sizeSeenBy(urlOf(context, seat))) > up.length) await pause(100)
-  }
+  while (Date.now() < deadline && !(await areOneGroup(context))) await pause(100)
 }
 
-/** How many nodes a node knows of, itself included; 0 where it does not answer. */
-async function sizeSeenBy(url: string): Promise<number> {
+/** Whether all nodes that run are one group, each has what the others have, and the group goes on. */
+async function areOneGroup(context: Context): Promise<boolean> {
+  const up = context.seats.filter(({ child }) => child !== undefined && !hasEnded(child))
+  const told = await Promise.all(up.map((seat) => groupOf(urlOf(context, seat))))
+  const wanted = told[0]
+  return wanted?.size === up.length && told.every((group) => group?.id === wanted.id && group.size === wanted.size)
+}
+
+/** The group a node belongs to; undefined where it belongs to none, or is behind. One that has slept knows an old one. */
+async function groupOf(url: string): Promise<{ id: number; size: number } | undefined> {
   try {
-    const connection = await mariadb.createConnection({ ...connectionOptions(url), connectTimeout: 2000 })
-    const [row] = await connection
-      .query<{ Value: string }[]>("SHOW STATUS LIKE 'wsrep_cluster_size'")
+    const connection = await mariadb.createConnection({ ...connectionOptions(url), ...IN_SHORT })
+    const rows = await connection
+      .query<{ Variable_name: string; Value: string }[]>("SHOW STATUS LIKE 'wsrep_%'")
       .finally(() => connection.end())
-    return Number(row?.Value ?? 0)
+    const told = new Map(rows.map((row) => [row.Variable_name, row.Value]))
+    if (told.get('wsrep_cluster_status') !== 'Primary') return undefined
+    if (told.get('wsrep_local_state_comment') !== 'Synced' || told.get('wsrep_ready') !== 'ON') return undefined
+    return { id: Number(told.get('wsrep_cluster_conf_id')), size: Number(told.get('wsrep_cluster_size')) }
   } catch {
-    return 0
+    return undefined
   }
 }
 

@@ -22,6 +22,8 @@ export interface BatcherOptions<Request, Answer> {
   readonly maxPending?: number
   /** Whoever waited this long is sent away too: the client has given up, or soon will. */
   readonly maxWaitMs?: number
+  /** How long a request is tried again at least, where that may help. */
+  readonly persistMs?: number
 }
 
 interface Waiting<Request, Answer> {
@@ -39,8 +41,13 @@ const PARTS = 8
 /** Requests that failed alone and are tried again run beside the batches, so that they hold nobody up. */
 const MAX_SUSPECTS = 2
 const MAX_TRIES = 5
+/** How long it is tried again where it may be chance: a database moves to another machine in less. */
+const PERSIST_MS = 6000
 const JITTER_MS = 15
+/** Tries are at most so far apart, on average half of it. */
+const MAX_PAUSE_MS = 500
 const RETRY_AFTER_SECONDS = 2
+const DEFAULTS = { maxInFlight: 2, maxBatch: 128, maxPending: 2000, maxWaitMs: 8000, persistMs: PERSIST_MS }
 
 /** A few requests beside a large batch wait for company, at most this long. */
 const PATIENCE_MS = 10
@@ -72,7 +79,7 @@ export class Batcher<Request, Answer> {
   #drained: (() => void) | undefined
 
   constructor(options: BatcherOptions<Request, Answer>) {
-    this.#options = { maxInFlight: 2, maxBatch: 128, maxPending: 2000, maxWaitMs: 8000, ...options }
+    this.#options = { ...DEFAULTS, ...options }
   }
 
   /** Requests that are under way or wait. */
@@ -198,7 +205,7 @@ export class Batcher<Request, Answer> {
   }
 
   async #runAlone(entry: Waiting<Request, Answer>): Promise<void> {
-    await pause(Math.random() * JITTER_MS * 2 ** entry.tries)
+    await pause(Math.random() * Math.min(JITTER_MS * 2 ** entry.tries, MAX_PAUSE_MS))
     const failure = await this.#attempt([entry])
     if (failure !== undefined) this.#blame(entry, failure.err)
   }
@@ -207,7 +214,9 @@ export class Batcher<Request, Answer> {
   #blame(entry: Waiting<Request, Answer>, err: unknown): void {
     entry.tries += 1
     const verdict = this.#options.verdictOf(err, entry.request)
-    if (entry.tries < MAX_TRIES && (verdict === 'retry' || verdict === 'blocked')) this.#suspects.push(entry)
+    const mayHelp = verdict === 'retry' || verdict === 'blocked'
+    const isEarly = performance.now() - entry.since < this.#options.persistMs
+    if (mayHelp && (entry.tries < MAX_TRIES || isEarly)) this.#suspects.push(entry)
     else this.#fail(entry, err)
   }
 

@@ -1,6 +1,6 @@
-/** MySQL: lock wait time-out, deadlock; MariaDB: record has changed since last read. */
+/** MySQL: lock wait time-out, deadlock, table was altered meanwhile; MariaDB: record has changed since last read. */
 const LOCK_WAIT = 1205
-const TRANSIENT = new Set([LOCK_WAIT, 1213, 1020])
+const TRANSIENT = new Set([LOCK_WAIT, 1213, 1412, 1020])
 /** MySQL: max_prepared_stmt_count is reached. */
 const TOO_MANY_PREPARED = 1461
 /** MySQL: too many connections; server shutting down, gone or lost. */

@@ -47,6 +47,8 @@ interface Watched extends Host {
   readonly sockets: Set<Socket>
   connection: mariadb.Connection | undefined
   silent: number
+  /** Unset while it is not known, too. */
+  isDown: boolean
   wellSince: number | undefined
   /** Ends the pause before the next look. */
   wake: () => void
@@ -124,6 +126,7 @@ export class HostWatch implements Hosts {
   }
 
   #note(host: Watched, isWell: boolean): void {
+    host.isDown = !isWell
     host.wellSince = isWell ? (host.wellSince ?? Date.now()) : undefined
     this.#choose()
     // Whoever hears of it by this asks for a connection again, and gets one elsewhere.
@@ -133,7 +136,7 @@ export class HostWatch implements Hosts {
   #choose(): void {
     const next = this.all.find(({ wellSince }) => wellSince !== undefined)
     if (next === undefined) return
-    if (this.#written.wellSince === undefined) this.#move(next, `${this.#written.name} is down`)
+    if (this.#written.isDown) this.#move(next, `${this.#written.name} is down`)
     const now = Date.now()
     const earlier = this.all.slice(0, this.all.indexOf(this.#written))
     const better = earlier.find(({ wellSince = now }) => now - wellSince >= WELL_FOR_MS)
@@ -154,7 +157,7 @@ const goneError = ({ name }: Host) =>
 
 function watchedOf(url: string): Watched {
   const { host = '', port = 3306 } = connectionOptions(url)
-  const state = { connection: undefined, silent: 0, wellSince: undefined, wake: () => {} }
+  const state = { connection: undefined, silent: 0, isDown: false, wellSince: undefined, wake: () => {} }
   return { name: `${host}:${port}`, url, sockets: new Set(), ...state }
 }
 

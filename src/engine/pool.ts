@@ -5,6 +5,7 @@ import { type FollowingPool, followWriter } from './following-pool.js'
 import { gatheringStream } from './gathering-stream.js'
 import type { Host, Hosts } from './hosts.js'
 import { type Preparing, ready } from './prepared.js'
+import { readAgain } from './read-again.js'
 import { currentUsage } from './request-usage.js'
 
 export interface PoolOptions extends FastPoolOptions {
@@ -105,12 +106,15 @@ export function createPool({ maxWaiting, comments, watch, ...options }: PoolOpti
   const once =
     (method: 'query' | 'execute'): Ask =>
     async (statement, values) => {
-      const connection = await getConnection()
-      try {
-        return await connection[method](statement, values)
-      } finally {
-        await connection.release()
+      const ask = async () => {
+        const connection = await getConnection()
+        try {
+          return await connection[method](statement, values)
+        } finally {
+          await connection.release()
+        }
       }
+      return verbOf(statement.sql) === 'select' ? readAgain(ask) : ask()
     }
   return Object.assign({}, pool, { getConnection, query: once('query'), execute: once('execute') })
 }

@@ -1,6 +1,7 @@
 import type * as mariadb from 'mariadb'
 import { withRoute } from './pool.js'
 import { ready } from './prepared.js'
+import { readAgain } from './read-again.js'
 import { currentUsage } from './request-usage.js'
 
 /** A read with its values; what its rows are is said where its text is, see {@link readOf}. */
@@ -48,7 +49,7 @@ export function createReads(
   watch: { statement(verb: string, seconds: number): void },
   comments = false
 ): Reads {
-  return async (...asked) => {
+  const ask = async (asked: readonly Read<unknown>[]): Promise<unknown[]> => {
     const usage = currentUsage()
     const textOf = (sql: string) => (comments && usage !== undefined ? withRoute(sql, usage.route) : sql)
     const connection = await pool.getConnection()
@@ -62,7 +63,7 @@ export function createReads(
         rows.catch(() => {})
         sent.push(rows)
       }
-      return (await Promise.all(sent)) as RowsOf<typeof asked>
+      return await Promise.all(sent)
     } finally {
       // A connection goes back with nothing under way on it.
       await Promise.allSettled(sent)
@@ -76,4 +77,5 @@ export function createReads(
       }
     }
   }
+  return async (...asked) => (await readAgain(() => ask(asked))) as RowsOf<typeof asked>
 }
