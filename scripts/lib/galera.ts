@@ -260,7 +260,7 @@ async function areOneGroup(context: Context): Promise<boolean> {
   return wanted?.size === up.length && told.every((group) => group?.id === wanted.id && group.size === wanted.size)
 }
 
-/** The group a node belongs to; undefined where it belongs to none, or is behind. One that has slept knows an old one. */
+/** The group a node belongs to, an old one where it has slept; undefined where it belongs to none, or is behind. */
 async function groupOf(url: string): Promise<{ id: number; size: number } | undefined> {
   try {
     const connection = await mariadb.createConnection({ ...connectionOptions(url), ...IN_SHORT })
