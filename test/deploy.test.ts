@@ -6,10 +6,13 @@ import path from 'node:path'
 import S3rver from 's3rver'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
+import { PROBE_USER } from '../scripts/lib/galera.js'
+import { NODE_CHECK } from '../scripts/lib/haproxy.js'
 import { ConfigSchema, loadConfig } from '../src/config.js'
+import { connectionOptions, hostUrls } from '../src/engine/connection.js'
 import { catalogue } from '../src/shared/catalogue.js'
 import { failureBody, refuse } from '../src/shared/refusal.js'
-import { createApp } from './helpers/app.js'
+import { createApp, databaseUrl, until } from './helpers/app.js'
 import { runScript } from './helpers/script.js'
 
 interface Service {
@@ -57,6 +60,61 @@ const given = Object.fromEntries(
     value
   ])
 )
+
+describe('the cluster', () => {
+  const text = read('deploy/cluster/compose.yaml')
+  const cluster = parse(text, { merge: true }) as Compose
+  const part = (name: string) => cluster.services[name] as Service
+
+  test('has three nodes alike, and instances that know all of them', () => {
+    const nodes = ['db1', 'db2', 'db3'].map(part)
+    expect(new Set(nodes.map(({ command, image }) => `${image} ${command}`)).size).toBe(1)
+    expect(nodes[0]?.command?.join(' ')).toContain('gcomm://db1,db2,db3')
+    const url = filled(part('app1').environment?.DATABASE_URL ?? '', { MYSQL_PASSWORD: 'secret' })
+    expect(hostUrls(url).map((own) => connectionOptions(own).host)).toEqual(['db1', 'db2', 'db3'])
+    // A backup is of a node that is not written.
+    expect(part('backup').environment?.DATABASE_URL).toContain('@haproxy:3307/')
+    expect(Object.keys(part('app1').environment ?? {}).filter((name) => !isSetting(name))).toEqual([])
+  })
+
+  test('what it mounts is there, what it depends on too, and compose.env.example has its variables', () => {
+    for (const [name, { volumes = [], depends_on: needs = {}, networks }] of Object.entries(cluster.services)) {
+      for (const volume of volumes) {
+        const [source = ''] = volume.split(':')
+        if (source === './backups') continue
+        expect([name, source, source.startsWith('./') ? existsSync(source) : source in cluster.volumes]).toEqual([
+          name,
+          source,
+          true
+        ])
+      }
+      for (const needed of Object.keys(needs)) expect(Object.keys(cluster.services)).toContain(needed)
+      for (const network of networks) expect(Object.keys(cluster.networks)).toContain(network)
+    }
+    const required = [...variablesOf(text)].filter(([, rest]) => rest.startsWith(':?')).map(([name]) => name)
+    expect(Object.keys(given)).toEqual(expect.arrayContaining(required))
+  })
+
+  test('haproxy.cfg asks a node as `npm run cluster` does', () => {
+    const config = read('deploy/cluster/haproxy.cfg')
+    const asked = NODE_CHECK.map((line) => `  ${line}\n`).join('')
+    expect(config.split(asked)).toHaveLength(3)
+    expect(config).toContain('on-marked-down shutdown-sessions')
+    expect(read('deploy/cluster/probe.sql')).toContain(`'${PROBE_USER}'@`)
+  })
+
+  test('every figure that an alert rule of hosts asks for is one we give', async () => {
+    const app = await createApp({ config: { DATABASE_URL: `${databaseUrl().replace(/@([^/]+)/, '@$1,127.0.0.1:9')}` } })
+    await until(async () => (await app.meters.text()).includes('db_host_up{host="127.0.0.1:9"} 0'))
+    const given = new Set([...(await app.meters.text()).matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name))
+    const asked = [...read('deploy/prometheus-alerts.yml').matchAll(/\bdb_(?:host|node)_\w+/g)].map(([name]) => name)
+    expect(asked.length).toBeGreaterThan(4)
+    expect(asked.filter((name) => !given.has(name))).toEqual([])
+    // One that is not there is none; what the other says of itself is nothing, since it is no node.
+    expect(await app.meters.text()).toMatch(/^db_host_written\{host="127.0.0.1:\d{2,}"\} 1$/m)
+    expect(await app.meters.text()).not.toContain('db_node_wsrep_cluster_size{')
+  })
+})
 
 describe('compose.yaml', () => {
   test('has two instances alike, and what they need, each with a health check', () => {

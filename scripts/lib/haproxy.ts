@@ -58,13 +58,7 @@ listen database
   mode tcp
   bind 127.0.0.1:${databasePort}
   option tcpka
-  option tcp-check
-  tcp-check connect
-  tcp-check expect rbinary ^.{10}
-  tcp-check send-binary ${hex(loginPacket(PROBE_USER))}
-  tcp-check expect binary 0700000200
-  tcp-check send-binary ${hex(queryPacket("SHOW STATUS LIKE 'wsrep_ready'"))}
-  tcp-check expect binary ${hex(Buffer.from('\x0bwsrep_ready\x02ON'))}
+${NODE_CHECK.map((line) => `  ${line}`).join('\n')}
 ${servers.join('\n')}
 
 listen service
@@ -101,3 +95,14 @@ function loginPacket(user: string): Buffer {
 function queryPacket(sql: string): Buffer {
   return packet(0, Buffer.concat([Buffer.from([3]), Buffer.from(sql)]))
 }
+
+/** How a node is asked whether it would take a write, as lines of HAProxy's configuration. */
+export const NODE_CHECK: readonly string[] = [
+  'option tcp-check',
+  'tcp-check connect',
+  'tcp-check expect rbinary ^.{10}',
+  `tcp-check send-binary ${hex(loginPacket(PROBE_USER))}`,
+  'tcp-check expect binary 0700000200',
+  `tcp-check send-binary ${hex(queryPacket("SHOW STATUS LIKE 'wsrep_ready'"))}`,
+  `tcp-check expect binary ${hex(Buffer.from('\x0bwsrep_ready\x02ON'))}`
+]

@@ -56,6 +56,7 @@ export interface DatabaseObserver {
   /** What a transaction did, once it has committed. */
   committed(pushes: readonly Push[], counts: readonly CounterIncrement[]): void
   watchPool(pools: readonly Pick<mariadb.Pool, 'activeConnections' | 'idleConnections' | 'taskQueueSize'>[]): void
+  watchHosts(hosts: Pick<Hosts, 'all' | 'written'>): void
 }
 
 interface DatabaseOptions {
@@ -126,6 +127,7 @@ export default fp<DatabaseOptions>(
     })
     const side = sidePool(hosts)
     observer.watchPool([pool, fastPool])
+    observer.watchHosts(hosts)
     const prisma = new PrismaClient({
       adapter: new PrismaMariaDb(pool as unknown as mariadb.Pool),
       errorFormat: 'minimal'

@@ -9,7 +9,20 @@ export interface Host {
   readonly name: string
   /** The address with this host alone. */
   readonly url: string
+  /** Whether it would take a write; undefined while that is not known. */
+  readonly isWell?: boolean | undefined
+  /** What a node of a Galera cluster says of itself: each a number, by the name of its status variable. */
+  readonly figures?: ReadonlyMap<string, number>
 }
+
+/** Of a node: how many there are, how far it is behind, and the share of time it had the others wait for it. */
+export const NODE_FIGURES = [
+  'wsrep_cluster_size',
+  'wsrep_local_recv_queue',
+  'wsrep_flow_control_paused',
+  'wsrep_local_cert_failures',
+  'wsrep_local_bf_aborts'
+] as const
 
 /**
  * Which of several database servers is written. All instances of the service look by the same rule and so come to the
@@ -44,6 +57,7 @@ const SILENT_LOOKS = 2
 const WELL_FOR_MS = 10_000
 
 interface Watched extends Host {
+  figures: ReadonlyMap<string, number>
   readonly sockets: Set<Socket>
   connection: mariadb.Connection | undefined
   silent: number
@@ -157,8 +171,24 @@ const goneError = ({ name }: Host) =>
 
 function watchedOf(url: string): Watched {
   const { host = '', port = 3306 } = connectionOptions(url)
-  const state = { connection: undefined, silent: 0, isDown: false, wellSince: undefined, wake: () => {} }
-  return { name: `${host}:${port}`, url, sockets: new Set(), ...state }
+  const state = {
+    figures: new Map(),
+    connection: undefined,
+    silent: 0,
+    isDown: false,
+    wellSince: undefined,
+    wake: () => {}
+  }
+  const sockets = new Set<Socket>()
+  return {
+    name: `${host}:${port}`,
+    url,
+    sockets,
+    ...state,
+    get isWell() {
+      return this.wellSince !== undefined ? true : this.isDown ? false : undefined
+    }
+  }
 }
 
 /**
@@ -179,13 +209,15 @@ export async function writableUrl(url: string): Promise<string> {
 /** What a read-only server says of itself; the words are of newer MariaDB. */
 const WRITABLE = new Set(['0', 'OFF'])
 const TOO_MANY_CONNECTIONS = 1040
+const STATUS_NAMES = ['wsrep_ready', 'wsrep_provider_name', ...NODE_FIGURES].map((name) => `'${name}'`).join(', ')
 
 /** Whether a host would take a write now: it answers, is not read-only, and belongs to the majority of its cluster. */
 async function look(host: Watched): Promise<'well' | 'down' | 'silent'> {
   try {
     host.connection ??= await withDeadline(ANSWER_WITHIN_MS, connect(host))
-    const answers = await withDeadline(ANSWER_WITHIN_MS, askState(host.connection))
-    return answers ? 'well' : 'down'
+    const { takesWrites, figures } = await withDeadline(ANSWER_WITHIN_MS, askState(host.connection))
+    host.figures = figures
+    return takesWrites ? 'well' : 'down'
   } catch (err) {
     host.connection?.destroy()
     host.connection = undefined
@@ -195,16 +227,19 @@ async function look(host: Watched): Promise<'well' | 'down' | 'silent'> {
 }
 
 /** A node that is cut off from its cluster answers what touches no table: it has to be asked for its state. */
-async function askState(connection: mariadb.Connection): Promise<boolean> {
+async function askState(
+  connection: mariadb.Connection
+): Promise<{ takesWrites: boolean; figures: ReadonlyMap<string, number> }> {
   const [[mode], status] = await Promise.all([
     connection.query<{ ro: string }[]>('SELECT CAST(@@GLOBAL.read_only AS CHAR) AS ro'),
     connection.query<{ Variable_name: string; Value: string }[]>(
-      "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_provider_name')"
+      `SHOW GLOBAL STATUS WHERE Variable_name IN (${STATUS_NAMES})`
     )
   ])
   const told = (name: string) => status.find((row) => row.Variable_name === name)?.Value ?? ''
   const isNode = told('wsrep_provider_name') !== ''
-  return WRITABLE.has(String(mode?.ro)) && (!isNode || told('wsrep_ready') === 'ON')
+  const figures = new Map(isNode ? NODE_FIGURES.map((name) => [name, Number(told(name))]) : [])
+  return { takesWrites: WRITABLE.has(String(mode?.ro)) && (!isNode || told('wsrep_ready') === 'ON'), figures }
 }
 
 /** A connection that has the host looked at again as soon as it breaks. */

@@ -3,6 +3,7 @@ import fastifyMetrics from 'fastify-metrics'
 import fp from 'fastify-plugin'
 import * as prometheus from 'prom-client'
 import type { DatabaseObserver } from '../engine/database.js'
+import { type Host, type Hosts, NODE_FIGURES } from '../engine/hosts.js'
 import type { CounterKind } from '../engine/unit-of-work.js'
 
 /** What is counted, without a word of who reads it. Times are in seconds. */
@@ -126,7 +127,30 @@ function createMeters(register: prometheus.Registry, kinds: readonly CounterKind
       )
       gauge('db_pool_waiting', 'Statements and transactions that wait for a connection', waiting)
     },
+    watchHosts: (hosts) => hostGauges(hosts, registers),
     gauge,
     text: () => register.metrics()
   }
+}
+
+/** Of the database hosts that are watched; those of a cluster with what each node says of itself. */
+function hostGauges(hosts: Pick<Hosts, 'all' | 'written'>, registers: prometheus.Registry[]): void {
+  const each = (name: string, help: string, read: (host: Host) => number | undefined) =>
+    new prometheus.Gauge({
+      name,
+      help,
+      labelNames: ['host'],
+      registers,
+      collect() {
+        this.reset()
+        // One that is alone is not watched.
+        for (const host of hosts.all.length > 1 ? hosts.all : []) {
+          const value = read(host)
+          if (value !== undefined) this.set({ host: host.name }, value)
+        }
+      }
+    })
+  each('db_host_up', 'Whether a database host would take a write', ({ isWell }) => Number(isWell === true))
+  each('db_host_written', 'Whether it is the one that is written', (host) => Number(host === hosts.written))
+  for (const name of NODE_FIGURES) each(`db_node_${name}`, `${name} of a node`, ({ figures }) => figures?.get(name))
 }
