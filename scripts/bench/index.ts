@@ -16,7 +16,9 @@ const benchmarks: Record<string, () => Promise<{ main(world: World, options: Ben
   'flash-sale': () => import('./flash-sale.js'),
   upload: () => import('./upload.js'),
   fanout: () => import('./fanout.js'),
-  growth: () => import('./growth.js')
+  growth: () => import('./growth.js'),
+  batches: () => import('./batches.js'),
+  cluster: () => import('./cluster.js')
 }
 
 /**

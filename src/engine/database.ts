@@ -1,12 +1,11 @@
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
-import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import * as mariadb from 'mariadb'
 import { PrismaClient } from '../generated/prisma/client.js'
 import type { Cipher } from '../shared/cipher.js'
 import type { EventBus } from './bus.js'
 import { connectionOptions, SESSION_SQL } from './connection.js'
-import { type FollowingPool, followWriter } from './following-pool.js'
+import { type FollowingPool, followWriter, onConnection } from './following-pool.js'
 import { type Hosts, HostWatch } from './hosts.js'
 import type { Push } from './outbox.js'
 import { createFastPool, createPool, type PoolOptions, queueLimit } from './pool.js'
@@ -93,18 +92,6 @@ const sidePool = (hosts: Hosts): FollowingPool =>
     })
   )
 
-/** Asks on a connection of that pool. */
-const asking =
-  (pool: FollowingPool): FastifyInstance['ask'] =>
-  async <T>(sql: string) => {
-    const connection = await pool.getConnection()
-    try {
-      return await connection.query<T[]>(sql)
-    } finally {
-      await connection.release().catch(() => connection.destroy())
-    }
-  }
-
 export default fp<DatabaseOptions>(
   async (app, options) => {
     const { url, poolSize, comments, observer, bus, cipher, clock, onQuery } = options
@@ -140,7 +127,7 @@ export default fp<DatabaseOptions>(
     app.decorate('tx', (work) => run({}, work))
     app.decorate('txAs', (actor, work) => run({ actor }, (uow) => work(uow as PrivilegedWork)))
     app.decorate('fastTx', fastTx(fastPool, context))
-    app.decorate('ask', asking(side))
+    app.decorate('ask', <T>(sql: string) => onConnection(side, (connection) => connection.query<T[]>(sql)))
     app.decorate('databaseHosts', hosts)
     app.addHook('onClose', async () => {
       hosts.close()

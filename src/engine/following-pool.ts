@@ -14,6 +14,27 @@ export type FollowingPool = Pick<
  */
 const CAUSAL_SQL = 'SET SESSION wsrep_sync_wait = 7'
 
+/** Longer than any statement of ours takes, and shorter than a client waits. */
+const STATEMENT_MS = 25_000
+
+/**
+ * Asks something on a connection of a pool. One that says nothing is closed in the end, so that nobody waits for ever:
+ * the server may be gone without a word.
+ */
+export async function onConnection<T>(
+  pool: Pick<FollowingPool, 'getConnection'>,
+  ask: (connection: mariadb.PoolConnection) => Promise<T>
+): Promise<T> {
+  const connection = await pool.getConnection()
+  const timer = setTimeout(() => connection.destroy(), STATEMENT_MS)
+  try {
+    return await ask(connection)
+  } finally {
+    await connection.release().catch(() => connection.destroy())
+    clearTimeout(timer)
+  }
+}
+
 /**
  * A pool that is always that of the host which is written. When it moves, what runs on the old one ends there, who
  * waited there waits at the new one, and nobody has to know.

@@ -89,14 +89,7 @@ interface NewAnswer {
 /** A key past its time is still there until the sweep: it is taken over. */
 const insertAnswers = insertInto(
   'idempotency_keys',
-  {
-    user_id: 'INT',
-    idem_key: 'VARCHAR(64)',
-    request_hash: 'CHAR(64)',
-    response: 'MEDIUMTEXT',
-    created_at: 'DATETIME(3)',
-    expires_at: 'DATETIME(3)'
-  },
+  ['user_id', 'idem_key', 'request_hash', 'response', 'created_at', 'expires_at'],
   `ON DUPLICATE KEY UPDATE request_hash = VALUES(request_hash), response = VALUES(response),
     created_at = VALUES(created_at), expires_at = VALUES(expires_at)`
 )

@@ -1,7 +1,7 @@
 import * as mariadb from 'mariadb'
 import { refuse } from '../shared/refusal.js'
 import { connectionOptions, SESSION_SQL } from './connection.js'
-import { type FollowingPool, followWriter } from './following-pool.js'
+import { type FollowingPool, followWriter, onConnection } from './following-pool.js'
 import { gatheringStream } from './gathering-stream.js'
 import type { Host, Hosts } from './hosts.js'
 import { type Preparing, ready } from './prepared.js'
@@ -106,14 +106,7 @@ export function createPool({ maxWaiting, comments, watch, ...options }: PoolOpti
   const once =
     (method: 'query' | 'execute'): Ask =>
     async (statement, values) => {
-      const ask = async () => {
-        const connection = await getConnection()
-        try {
-          return await connection[method](statement, values)
-        } finally {
-          await connection.release()
-        }
-      }
+      const ask = () => onConnection({ getConnection }, (connection) => connection[method](statement, values))
       return verbOf(statement.sql) === 'select' ? readAgain(ask) : ask()
     }
   return Object.assign({}, pool, { getConnection, query: once('query'), execute: once('execute') })

@@ -2,7 +2,7 @@ import { Prisma } from '../generated/prisma/client.js'
 import type { Cipher } from '../shared/cipher.js'
 import { DAY_MS } from '../shared/time.js'
 import type { Push } from './outbox.js'
-import { inList, insertInto, sqlTime } from './sql.js'
+import { inList, insertInto, MAX_LIST, padded, sqlTime } from './sql.js'
 import { SWEEP_ROWS, type Sweep } from './sweep.js'
 import type { Db, RawTx, Write } from './tx.js'
 import type { UnitOfWork } from './unit-of-work.js'
@@ -36,12 +36,7 @@ const lastOf = (seq: number) => seq * PUSHES_A_ROW + PUSHES_A_ROW - 1
 /** The lowest number of a row that may have pushes after this one. */
 const rowAfter = (position: number) => Math.floor((position + 1) / PUSHES_A_ROW)
 
-const insertRows = insertInto('push_events', {
-  user_id: 'INT',
-  seq: 'BIGINT',
-  data: 'MEDIUMTEXT',
-  created_at: 'DATETIME(3)'
-})
+const insertRows = insertInto('push_events', ['user_id', 'seq', 'data', 'created_at'])
 
 /**
  * The write of what a transaction pushes to single users, as far as it is not written yet, for a transaction that sends
@@ -158,10 +153,14 @@ function decrypted(cipher: Cipher, data: string): string | undefined {
 
 /** The id of the last push of each of these users who has one. */
 export async function newestPushIds(db: Db, userIds: readonly number[]): Promise<Map<number, number>> {
-  if (userIds.length === 0) return new Map()
-  const rows = await db.$queryRaw<{ user_id: number; push_seq: bigint | number }[]>`
-    SELECT user_id, push_seq FROM users WHERE user_id IN (${inList(userIds)}) AND push_seq > 0`
-  return new Map(rows.map((row) => [row.user_id, lastOf(Number(row.push_seq))]))
+  const newest = new Map<number, number>()
+  for (let from = 0; from < userIds.length; from += MAX_LIST) {
+    const some = inList(padded(userIds.slice(from, from + MAX_LIST)))
+    const rows = await db.$queryRaw<{ user_id: number; push_seq: bigint | number }[]>`
+      SELECT user_id, push_seq FROM users WHERE user_id IN (${some}) AND push_seq > 0`
+    for (const row of rows) newest.set(row.user_id, lastOf(Number(row.push_seq)))
+  }
+  return newest
 }
 
 /**

@@ -1,4 +1,5 @@
 import type * as mariadb from 'mariadb'
+import { onConnection } from './following-pool.js'
 import { withRoute } from './pool.js'
 import { ready } from './prepared.js'
 import { readAgain } from './read-again.js'
@@ -52,30 +53,30 @@ export function createReads(
   const ask = async (asked: readonly Read<unknown>[]): Promise<unknown[]> => {
     const usage = currentUsage()
     const textOf = (sql: string) => (comments && usage !== undefined ? withRoute(sql, usage.route) : sql)
-    const connection = await pool.getConnection()
-    const start = performance.now()
-    const sent: Promise<unknown>[] = []
-    try {
-      for (const { sql, values } of asked) {
-        const send = await ready(connection, { sql: textOf(sql), ...AS_NUMBERS })
-        const rows = send(values)
-        // Nobody waits for it until all are sent.
-        rows.catch(() => {})
-        sent.push(rows)
+    return onConnection(pool, async (connection) => {
+      const start = performance.now()
+      const sent: Promise<unknown>[] = []
+      try {
+        for (const { sql, values } of asked) {
+          const send = await ready(connection, { sql: textOf(sql), ...AS_NUMBERS })
+          const rows = send(values)
+          // Nobody waits for it until all are sent.
+          rows.catch(() => {})
+          sent.push(rows)
+        }
+        return await Promise.all(sent)
+      } finally {
+        // A connection goes back with nothing under way on it.
+        await Promise.allSettled(sent)
+        const took = performance.now() - start
+        watch.statement('select', took / 1000)
+        if (usage !== undefined) {
+          usage.connections.add(connection.threadId ?? 0)
+          usage.statements += asked.length
+          usage.databaseMs += took
+        }
       }
-      return await Promise.all(sent)
-    } finally {
-      // A connection goes back with nothing under way on it.
-      await Promise.allSettled(sent)
-      await connection.release().catch(() => connection.destroy())
-      const took = performance.now() - start
-      watch.statement('select', took / 1000)
-      if (usage !== undefined) {
-        usage.connections.add(connection.threadId ?? 0)
-        usage.statements += asked.length
-        usage.databaseMs += took
-      }
-    }
+    })
   }
   return async (...asked) => (await readAgain(() => ask(asked))) as RowsOf<typeof asked>
 }

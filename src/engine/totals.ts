@@ -26,7 +26,7 @@ export function sumOf<Label extends string>(
 const add = (column: string) => `${column} = user_totals.${column} + VALUES(${column})`
 const addTotals = insertInto(
   'user_totals',
-  { user_id: 'INT', topic: 'VARCHAR(10)', label: 'VARCHAR(50)', total: 'INT', earned: 'BIGINT', spent: 'BIGINT' },
+  ['user_id', 'topic', 'label', 'total', 'earned', 'spent'],
   `ON DUPLICATE KEY UPDATE ${['total', 'earned', 'spent'].map(add).join(', ')}`
 )
 

@@ -95,16 +95,20 @@ export function fastTx(pool: FollowingPool, context: TxContext) {
       await connection.query('COMMIT')
     } catch (err) {
       if (committing && isUnavailable(err)) {
+        clearTimeout(timer)
         connection.destroy()
         throw new OutcomeUnknown(err)
       }
       await rollBack(connection)
-      throw late ? refuse('DATABASE_UNAVAILABLE') : err
-    } finally {
       clearTimeout(timer)
+      throw late ? refuse('DATABASE_UNAVAILABLE') : err
     }
-    await connection.release().catch(() => connection.destroy())
     publish(uow, context)
+    // It asks the server once more, and nobody has to wait for that; nor for ever does it.
+    void connection
+      .release()
+      .catch(() => connection.destroy())
+      .finally(() => clearTimeout(timer))
     return result
   }
 }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { inList, MAX_LIST, padded } from '../engine/sql.js'
 import type { RawDb } from '../engine/tx.js'
 import { type AccountStatus, mayAct } from '../shared/account-status.js'
 import { SingleFlight } from '../shared/single-flight.js'
@@ -35,13 +36,16 @@ export async function readSessionStates(
   sids: readonly string[],
   now: Date
 ): Promise<Map<string, SessionState>> {
-  const rows = await db.$queryRaw<SessionRow[]>`
-    SELECT s.sid, s.user_id, s.role, s.revoked_at, s.expires_at, u.status, u.is_merchant, u.deleted_at
-    FROM JSON_TABLE(${JSON.stringify(sids)}, '$[*]'
-      COLUMNS (sid CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$')) AS j
-    STRAIGHT_JOIN sessions AS s ON s.sid = j.sid
-    JOIN users AS u ON u.user_id = s.user_id`
-  return new Map(rows.map((row) => [row.sid, toState(row, now)]))
+  const states = new Map<string, SessionState>()
+  for (let from = 0; from < sids.length; from += MAX_LIST) {
+    const some = inList(padded(sids.slice(from, from + MAX_LIST)))
+    const rows = await db.$queryRaw<SessionRow[]>`
+      SELECT s.sid, s.user_id, s.role, s.revoked_at, s.expires_at, u.status, u.is_merchant, u.deleted_at
+      FROM sessions AS s JOIN users AS u ON u.user_id = s.user_id
+      WHERE s.sid IN (${some})`
+    for (const row of rows) states.set(row.sid, toState(row, now))
+  }
+  return states
 }
 
 async function readSessionState(db: RawDb, sid: string, now: Date): Promise<SessionState | undefined> {

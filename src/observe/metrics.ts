@@ -112,25 +112,28 @@ function createMeters(register: prometheus.Registry, kinds: readonly CounterKind
       for (const { counter: kind, labels, by } of counts) byKind.get(kind.name)?.inc(labels, by)
       for (const { type } of pushes) events.inc({ type })
     },
-    watchPool(pools) {
-      const sum = (of: (pool: (typeof pools)[number]) => number) => () => pools.reduce((all, pool) => all + of(pool), 0)
-      const waiting = sum((pool) => pool.taskQueueSize())
-      gauge(
-        'db_pool_active_connections',
-        'Connections at work',
-        sum((pool) => pool.activeConnections())
-      )
-      gauge(
-        'db_pool_idle_connections',
-        'Connections at rest',
-        sum((pool) => pool.idleConnections())
-      )
-      gauge('db_pool_waiting', 'Statements and transactions that wait for a connection', waiting)
-    },
+    watchPool: (pools) => poolGauges(pools, gauge),
     watchHosts: (hosts) => hostGauges(hosts, registers),
     gauge,
     text: () => register.metrics()
   }
+}
+
+/** Of all pools together. */
+function poolGauges(pools: Parameters<Meters['watchPool']>[0], gauge: Meters['gauge']): void {
+  const sum = (of: (pool: (typeof pools)[number]) => number) => () => pools.reduce((all, pool) => all + of(pool), 0)
+  const waiting = sum((pool) => pool.taskQueueSize())
+  gauge(
+    'db_pool_active_connections',
+    'Connections at work',
+    sum((pool) => pool.activeConnections())
+  )
+  gauge(
+    'db_pool_idle_connections',
+    'Connections at rest',
+    sum((pool) => pool.idleConnections())
+  )
+  gauge('db_pool_waiting', 'Statements and transactions that wait for a connection', waiting)
 }
 
 /** Of the database hosts that are watched; those of a cluster with what each node says of itself. */

@@ -14,19 +14,19 @@ import type { Submitted } from './schemas.js'
 import { categoryTotals, orderTotals } from './totals.js'
 
 const TAKEN = jsonColumns('id INT', 'price INT', 'taken INT')
-const insertOrders = insertInto('exchange_orders', {
-  order_no: 'VARCHAR(32)',
-  user_id: 'INT',
-  commodity_id: 'INT',
-  product_name: 'VARCHAR(100)',
-  category: 'VARCHAR(50)',
-  image: 'VARCHAR(500)',
-  quantity: 'INT',
-  unit_points: 'INT',
-  total_points: 'INT',
-  delivery_info: 'TEXT',
-  created_at: 'DATETIME(3)'
-})
+const insertOrders = insertInto('exchange_orders', [
+  'order_no',
+  'user_id',
+  'commodity_id',
+  'product_name',
+  'category',
+  'image',
+  'quantity',
+  'unit_points',
+  'total_points',
+  'delivery_info',
+  'created_at'
+])
 
 /** Reads products as they are committed, without a lock. */
 export async function readProducts(tx: RawTx, productIds: readonly number[]): Promise<Map<number, ProductSnapshot>> {

@@ -148,18 +148,18 @@ export function fromPrizeRow(row: LotterySetting): Prize {
 
 const insertPrizes = insertInto(
   'lottery_settings',
-  {
-    prize_id: 'INT',
-    prize_name: 'VARCHAR(50)',
-    prize_type: 'VARCHAR(10)',
-    prize_value: 'DECIMAL(10, 2)',
-    value_yuan: 'DECIMAL(10, 2)',
-    angle: 'SMALLINT',
-    color: 'VARCHAR(7)',
-    probability: 'DECIMAL(5, 4)',
-    is_activity: 'INT',
-    is_active: 'INT'
-  },
+  [
+    'prize_id',
+    'prize_name',
+    'prize_type',
+    'prize_value',
+    'value_yuan',
+    'angle',
+    'color',
+    'probability',
+    'is_activity',
+    'is_active'
+  ],
   `ON DUPLICATE KEY UPDATE prize_name = VALUES(prize_name), prize_type = VALUES(prize_type),
     prize_value = VALUES(prize_value), value_yuan = VALUES(value_yuan), angle = VALUES(angle), color = VALUES(color),
     probability = VALUES(probability), is_activity = VALUES(is_activity), is_active = VALUES(is_active)`

@@ -67,31 +67,31 @@ export function* drawWrites(
 }
 
 const PITY = ['pity_count INT', 'triggered INT', 'today DATE', 'today_count INT']
-const insertDraws = insertInto('lottery_draws', {
-  draw_id: 'CHAR(36)',
-  user_id: 'INT',
-  draw_type: 'VARCHAR(10)',
-  draw_count: 'INT',
-  total_cost: 'INT',
-  points_awarded: 'INT',
-  rules_version: 'INT',
-  created_at: 'DATETIME(3)'
-})
-const insertRecords = insertInto('lottery_records', {
-  record_id: 'CHAR(36)',
-  draw_id: 'CHAR(36)',
-  user_id: 'INT',
-  sequence: 'INT',
-  draw_type: 'VARCHAR(10)',
-  prize_id: 'INT',
-  prize_name: 'VARCHAR(50)',
-  prize_type: 'VARCHAR(10)',
-  prize_value: 'DECIMAL(10, 2)',
-  points_cost: 'INT',
-  points_awarded: 'INT',
-  is_pity: 'INT',
-  created_at: 'DATETIME(3)'
-})
+const insertDraws = insertInto('lottery_draws', [
+  'draw_id',
+  'user_id',
+  'draw_type',
+  'draw_count',
+  'total_cost',
+  'points_awarded',
+  'rules_version',
+  'created_at'
+])
+const insertRecords = insertInto('lottery_records', [
+  'record_id',
+  'draw_id',
+  'user_id',
+  'sequence',
+  'draw_type',
+  'prize_id',
+  'prize_name',
+  'prize_type',
+  'prize_value',
+  'points_cost',
+  'points_awarded',
+  'is_pity',
+  'created_at'
+])
 
 /** Each diner's way to the guaranteed prize and today's count, as they stand after the draws; their rows are locked. */
 function pityUpdate(decided: readonly DecidedDraw[], at: string): CompanionUpdate {

@@ -35,18 +35,18 @@ export interface CompanionUpdate {
 }
 
 const BALANCE = ['user_id INT', 'opening INT', 'points INT', 'seq INT', 'hash CHAR(64)']
-const insertRecords = insertInto('points_records', {
-  user_id: 'INT',
-  seq: 'INT',
-  points: 'INT',
-  balance_after: 'INT',
-  type: 'VARCHAR(10)',
-  source: 'VARCHAR(20)',
-  description: 'VARCHAR(255)',
-  related_id: 'VARCHAR(64)',
-  hash: 'CHAR(64)',
-  created_at: 'DATETIME(3)'
-})
+const insertRecords = insertInto('points_records', [
+  'user_id',
+  'seq',
+  'points',
+  'balance_after',
+  'type',
+  'source',
+  'description',
+  'related_id',
+  'hash',
+  'created_at'
+])
 
 /** Writes what the accounts have noted; see {@link ledgerWrites}. */
 export async function post(uow: UnitOfWork<RawTx>, accounts: readonly Account[]): Promise<void> {

@@ -20,18 +20,18 @@ export interface NewVoucher {
   readonly orderId?: number
 }
 
-const insertVouchers = insertInto('vouchers', {
-  user_id: 'INT',
-  code_hmac: 'CHAR(64)',
-  code_enc: 'VARCHAR(255)',
-  title: 'VARCHAR(100)',
-  kind: 'VARCHAR(10)',
-  source: 'VARCHAR(10)',
-  record_id: 'CHAR(36)',
-  order_id: 'BIGINT',
-  issued_at: 'DATETIME(3)',
-  expires_at: 'DATETIME(3)'
-})
+const insertVouchers = insertInto('vouchers', [
+  'user_id',
+  'code_hmac',
+  'code_enc',
+  'title',
+  'kind',
+  'source',
+  'record_id',
+  'order_id',
+  'issued_at',
+  'expires_at'
+])
 
 /** The write that issues vouchers in the transaction of their cause; none where there are none. Codes are encrypted. */
 export function voucherWrites(
