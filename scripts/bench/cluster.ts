@@ -10,6 +10,7 @@ import type { DrawRequest } from '../../src/domains/lottery/draw-request.js'
 import { createDrawEngine } from '../../src/domains/lottery/engine.js'
 import { RuleBook } from '../../src/domains/lottery/versions.js'
 import { connectionOptions } from '../../src/engine/connection.js'
+import { writableUrl } from '../../src/engine/hosts.js'
 import { keyedRequest } from '../../src/engine/idempotency-key.js'
 import { plantFirstData } from '../lib/first-data.js'
 import { type GaleraCluster, startGalera } from '../lib/galera.js'
@@ -63,12 +64,15 @@ async function openWorld({ config }: World, { url, nodes }: GaleraCluster): Prom
   const first = nodes[0]?.url ?? url
   await migrate(first)
   await withPrisma(first, (db) => plantFirstData(db, { dailyLimit: DAILY_LIMIT, newUserPoints: 0, samples: false }))
-  const connection = await mariadb.createConnection(connectionOptions(nodes[2]?.url ?? url))
   return {
     config: { ...config, DATABASE_URL: url },
-    sql: async <T>(text: string, values: unknown[] = []) => (await connection.query(text, values)) as T[],
+    // A connection each: any node may have been killed since.
+    async sql<T>(text: string, values: unknown[] = []) {
+      const connection = await mariadb.createConnection(connectionOptions(await writableUrl(url)))
+      return (await connection.query(text, values).finally(() => connection.end())) as T[]
+    },
     sibling: () => Promise.reject(new Error('a cluster has one database')),
-    close: () => connection.end()
+    close: async () => {}
   }
 }
 

@@ -255,6 +255,8 @@ async function connect(host: Watched): Promise<mariadb.Connection> {
 
 async function askClustered({ url }: Host): Promise<boolean> {
   const connection = await mariadb.createConnection({ ...connectionOptions(url), connectTimeout: 5000 })
+  // Between two questions nobody hears that it broke, and the driver would throw it at the process.
+  connection.on('error', () => {})
   try {
     const [row] = await connection.query<{ Value: string }[]>("SHOW VARIABLES LIKE 'wsrep_on'")
     return row?.Value === 'ON'
