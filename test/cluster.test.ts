@@ -265,6 +265,11 @@ async function deployment(random: () => number) {
       await instances[index]?.end('SIGKILL')
       instances[index] = await startInstance(envs[index], instances[index]?.port)
     },
+    async 'kill Redis'() {
+      await redis.stop()
+      await wait(2000)
+      redis = await startRedis(Number(new URL(redis.url).port))
+    },
     async 'kill HAProxy'() {
       haproxy.kill('SIGKILL')
       await wait(1000)

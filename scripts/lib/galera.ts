@@ -65,6 +65,7 @@ export interface GaleraOptions {
 }
 
 const NODES = 3
+const START_ATTEMPTS = 3
 const NOTICED_WITHIN_MS = 20_000
 const SETTLED_WITHIN_MS = 90_000
 const IN_SHORT = { connectTimeout: 2000 }
@@ -148,7 +149,7 @@ interface Seat {
   readonly dataDir: string
   readonly port: number
   readonly groupPort: number
-  readonly istPort: number
+  istPort: number
   child?: ChildProcess
 }
 
@@ -379,18 +380,25 @@ const environment = ({ bin, dir }: Context, { name }: Seat) => ({
 })
 
 async function startSeat(context: Context, seat: Seat, asFirst = false): Promise<void> {
-  // A killed node has not written down how far it had come: told from its tables, it gets only what it missed.
-  const { uuid, seqno } = await positionOf(context, seat)
-  say(`starting ${seat.name} of the cluster on 127.0.0.1:${seat.port}`)
-  await rm(logOf(seat), { force: true })
-  const args = [
-    ...nodeArgs(context, seat),
-    ...(asFirst ? ['--wsrep-new-cluster'] : []),
-    ...(seqno >= 0 ? [`--wsrep-start-position=${uuid}:${seqno}`] : [])
-  ]
-  const child = launch(context.server, args, environment(context, seat))
-  seat.child = child
-  if (!(await answers(child, urlOf(context, seat), isSynced))) throw await failure(seat)
+  let fault: Fault | undefined
+  for (let attempt = 1; attempt <= START_ATTEMPTS; attempt += 1) {
+    // A killed node has not written down how far it had come: told from its tables, it gets only what it missed.
+    const { uuid, seqno } = await positionOf(context, seat)
+    say(`starting ${seat.name} of the cluster on 127.0.0.1:${seat.port}`)
+    await rm(logOf(seat), { force: true })
+    const args = [
+      ...nodeArgs(context, seat),
+      ...(asFirst ? ['--wsrep-new-cluster'] : []),
+      ...(seqno >= 0 ? [`--wsrep-start-position=${uuid}:${seqno}`] : [])
+    ]
+    const child = launch(context.server, args, environment(context, seat))
+    seat.child = child
+    if (await answers(child, urlOf(context, seat), isSynced)) return
+    fault = await failure(seat)
+    // Somebody else may have taken the port that was free, or the one that was to send it its part was busy.
+    seat.istPort = await freePort()
+  }
+  throw fault
 }
 
 /** Whether a node has what the others have. Before that it refuses questions. */
@@ -401,5 +409,7 @@ async function isSynced(connection: mariadb.Connection): Promise<boolean> {
 
 async function failure(seat: Seat): Promise<Fault> {
   const log = existsSync(logOf(seat)) ? await readFile(logOf(seat), 'utf8') : 'it wrote no log'
-  return new Fault(`${seat.name} of the cluster did not start:\n${log.split('\n').slice(-15).join('\n')}`)
+  const lines = log.split('\n')
+  const told = [...lines.filter((line) => line.includes('[ERROR]')), '…', ...lines.slice(-15)]
+  return new Fault(`${seat.name} of the cluster did not start:\n${told.join('\n')}`)
 }

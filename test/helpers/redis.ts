@@ -10,11 +10,14 @@ export interface TestRedis {
   stop(): Promise<void>
 }
 
-/** A Redis for one test file: that of TEST_REDIS_URL, else a server of its own on a free port, which keeps nothing. */
-export async function startRedis(): Promise<TestRedis> {
+/**
+ * A Redis for one test file: that of TEST_REDIS_URL, else a server of its own, which keeps nothing.
+ * @param onPort where it was before; left out: a free one
+ */
+export async function startRedis(onPort?: number): Promise<TestRedis> {
   const given = process.env.TEST_REDIS_URL
   if (given !== undefined && given !== '') return { url: given, stop: async () => {} }
-  const port = await freePort()
+  const port = onPort ?? (await freePort())
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no']
   const server = spawn(inject('redisProgram'), args, { argv0: 'redis-server', stdio: 'ignore' })
   await until(() => listens(port))
