@@ -100,7 +100,7 @@ async function compare(world: World, own: World, quick: boolean): Promise<number
   const contenders = [contender('single server', single), contender('three nodes', several)]
   const results = await measure({ contenders, inFlight: IN_FLIGHT, rounds, sliceMs, meter, tick: bar.step })
   bar.stop()
-  await Promise.all([single, several].map(async ({ engine, app }) => engine.close().then(() => app.close())))
+  await Promise.all([single, several].map(({ engine, app }) => closeAll(app, engine)))
   await meter.close()
   printTable(
     `Draws with ${IN_FLIGHT} in flight, all on this machine`,

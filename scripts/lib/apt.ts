@@ -14,12 +14,28 @@ export function canRun(command: string, args: readonly string[]): boolean {
 }
 
 /**
+ * What `find` finds, once the packages are installed where it finds nothing.
+ * @throws Fault with `choices`, see {@link installByApt}
+ */
+export function provide<T>(
+  find: () => T | undefined,
+  { what, packages, choices }: { what: string; packages: readonly string[]; choices: string }
+): T {
+  const found = find()
+  if (found !== undefined) return found
+  installByApt(what, packages, choices)
+  const installed = find()
+  if (installed === undefined) throw new Fault(choices)
+  return installed
+}
+
+/**
  * Installs packages by apt-get: as root, or by sudo where that asks no password. Says so before it does.
  * @param what the thing's name, for the line that is printed
  * @param choices what the person at the terminal can do instead
  * @throws Fault with `choices`, where it cannot be done
  */
-export function installByApt(what: string, packages: readonly string[], choices: string): void {
+function installByApt(what: string, packages: readonly string[], choices: string): void {
   if (!findProgram('apt-get')) throw new Fault(choices)
   const root = process.getuid?.() === 0
   if (!root && !canRun('sudo', ['-n', 'true'])) throw new Fault(choices)

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type * as mariadb from 'mariadb'
 import { connectionOptions } from '../../src/engine/connection.js'
-import { findProgram, installByApt } from './apt.js'
-import { Fault } from './print.js'
+import { findProgram, provide } from './apt.js'
 
 /** Which of the two families a server or a program belongs to. */
 export type Dialect = 'mariadb' | 'mysql'
@@ -40,12 +39,7 @@ export function provideProgram(purpose: 'dump' | 'read', server: Dialect): Progr
     const found = names.map(programOf).filter((program) => program !== undefined)
     return found.find(({ dialect }) => dialect === server) ?? found[0]
   }
-  const program = find()
-  if (program !== undefined) return program
-  installByApt("MariaDB's client", PACKAGES, CHOICES)
-  const installed = find()
-  if (installed === undefined) throw new Fault(CHOICES)
-  return installed
+  return provide(find, { what: "MariaDB's client", packages: PACKAGES, choices: CHOICES })
 }
 
 /** Asks a connection what it is connected to. */

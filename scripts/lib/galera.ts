@@ -5,7 +5,8 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as mariadb from 'mariadb'
 import { connectionOptions } from '../../src/engine/connection.js'
-import { installByApt } from './apt.js'
+import { provide } from './apt.js'
+import type { PrivateServerOptions } from './mariadb.js'
 import {
   answers,
   endLeftover,
@@ -56,13 +57,8 @@ export interface GaleraCluster {
   stop(): Promise<void>
 }
 
-export interface GaleraOptions {
-  /** Everything the cluster keeps lies under this folder. */
-  readonly dir: string
-  readonly database: string
-  /** Further options of every node. */
-  readonly args?: readonly string[]
-}
+/** The options are every node's. */
+type GaleraOptions = Omit<PrivateServerOptions, 'onExit'>
 
 const NODES = 3
 const START_ATTEMPTS = 3
@@ -129,12 +125,9 @@ fi
 `
 
 /** @returns the path of the Galera library, which is installed by apt-get where it is missing */
-export function provideGalera(): string {
+function provideGalera(): string {
   const find = () => PROVIDERS.find((file) => existsSync(file))
-  if (find() === undefined) installByApt('Galera', ['galera-4'], CHOICES)
-  const found = find()
-  if (found === undefined) throw new Fault(CHOICES)
-  return found
+  return provide(find, { what: 'Galera', packages: ['galera-4'], choices: CHOICES })
 }
 
 /** What a node's folder says of how far its data is. */
@@ -205,8 +198,10 @@ interface Context {
 const urlOf = ({ secret, options }: Context, { port }: Seat) =>
   `mysql://${USER}:${secret}@127.0.0.1:${port}/${options.database}`
 
+const runs = ({ child }: Seat) => child !== undefined && !hasEnded(child)
+
 function nodeOf(context: Context, seat: Seat): GaleraNode {
-  const isUp = () => seat.child !== undefined && !hasEnded(seat.child)
+  const isUp = () => runs(seat)
   return {
     name: seat.name,
     port: seat.port,
@@ -255,7 +250,7 @@ async function goneFrom(context: Context): Promise<void> {
 
 /** Whether all nodes that run are one group, each has what the others have, and the group goes on. */
 async function areOneGroup(context: Context): Promise<boolean> {
-  const up = context.seats.filter(({ child }) => child !== undefined && !hasEnded(child))
+  const up = context.seats.filter(runs)
   const told = await Promise.all(up.map((seat) => groupOf(urlOf(context, seat))))
   const wanted = told[0]
   return wanted?.size === up.length && told.every((group) => group?.id === wanted.id && group.size === wanted.size)

@@ -1,20 +1,16 @@
 import type { ChildProcess } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { findProgram, installByApt } from './apt.js'
+import { findProgram, provide } from './apt.js'
 import { type GaleraNode, PROBE_USER } from './galera.js'
 import { launch } from './mariadbd.js'
-import { Fault } from './print.js'
 
 const CHOICES = `A cluster wants HAProxy, and it could not be installed here. Install it yourself:
   apt-get install haproxy`
 
 /** @returns the path of HAProxy, which is installed by apt-get where it is missing */
 function provideHaproxy(): string {
-  if (findProgram('haproxy') === undefined) installByApt('HAProxy', ['haproxy'], CHOICES)
-  const found = findProgram('haproxy')
-  if (found === undefined) throw new Fault(CHOICES)
-  return found
+  return provide(() => findProgram('haproxy'), { what: 'HAProxy', packages: ['haproxy'], choices: CHOICES })
 }
 
 interface HaproxyOptions {

@@ -8,11 +8,11 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as mariadb from 'mariadb'
 import { connectionOptions } from '../../src/engine/connection.js'
-import { canRun, findProgram, installByApt } from './apt.js'
+import { canRun, findProgram, provide } from './apt.js'
 import { Fault, say } from './print.js'
 
 const READY_WITHIN_MS = 120_000
-export const STOP_WITHIN_MS = 60_000
+const STOP_WITHIN_MS = 60_000
 
 /**
  * Finds `mariadbd`, or installs it by apt-get: as root, or by sudo where that asks no password.
@@ -23,12 +23,7 @@ export function provideMariadb(): { server: string; installer: string } {
     const [server, installer, helper] = PROGRAMS.map(findProgram)
     return server && installer && helper ? { server, installer } : undefined
   }
-  const found = find()
-  if (found !== undefined) return found
-  installByApt('MariaDB', PACKAGES, CHOICES)
-  const installed = find()
-  if (installed === undefined) throw new Fault(CHOICES)
-  return installed
+  return provide(find, { what: 'MariaDB', packages: PACKAGES, choices: CHOICES })
 }
 
 /** The server, what makes its first tables, and what that calls; Debian has the last in another package. */

@@ -1,5 +1,4 @@
-import { findProgram, installByApt } from './apt.js'
-import { Fault } from './print.js'
+import { findProgram, provide } from './apt.js'
 
 const CHOICES = `No redis-server was found, and it could not be installed here. Any one of these will do:
   1. install it yourself:            apt-get install redis-tools
@@ -14,8 +13,5 @@ const find = () => findProgram('redis-server') ?? findProgram('redis-check-rdb')
  * @throws Fault that names the choices, where neither works
  */
 export function provideRedis(): string {
-  if (find() === undefined) installByApt('Redis', ['redis-tools'], CHOICES)
-  const program = find()
-  if (program === undefined) throw new Fault(CHOICES)
-  return program
+  return provide(find, { what: 'Redis', packages: ['redis-tools'], choices: CHOICES })
 }

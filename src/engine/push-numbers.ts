@@ -29,10 +29,6 @@ export class PushNumbers {
     this.#users.set(userId, { isExclusive, opening: last, last, kept: last })
   }
 
-  isLocked(userId: number): boolean {
-    return this.#users.has(userId)
-  }
-
   /** Notes that a write of the transaction raises `users.push_seq` by one; of a user whom it has made, it need not. */
   raised(userId: number): void {
     const numbers = this.#users.get(userId)
