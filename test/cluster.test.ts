@@ -9,6 +9,7 @@ import { type GaleraCluster, type GaleraNode, startGalera } from '../scripts/lib
 import { startHaproxy } from '../scripts/lib/haproxy.js'
 import { freePort } from '../scripts/lib/mariadbd.js'
 import { migrate, readMigrations } from '../scripts/lib/migrations.js'
+import { slowDisk } from '../scripts/lib/slow-disk.js'
 import {
   createApp,
   type Diner,
@@ -59,6 +60,9 @@ const onNode = <T>(node: GaleraNode, text: string) => sql<T>(text, [], node.url)
 
 /** Longer than a node is silent before the others give it up. */
 const NOTICED_MS = 3000
+/** What each write to a slow disk takes, and for how long it is one. */
+const SLOW_DISK_MS = 100
+const SLOW_FOR_MS = 4000
 
 /** All nodes are there, in one group, with the same data; whoever is to notice that one was away has noticed. */
 async function whole(): Promise<void> {
@@ -216,6 +220,35 @@ test('a schema is migrated, and every node restarted one after the other, while 
   ).toEqual([])
 })
 
+test.each([0, 1])(
+  'the disk of node %i is slow: draws are slower, nobody is refused, nothing is lost',
+  async (index) => {
+    const app = await serviceOn(cluster.url)
+    const diners = await Promise.all(Array.from({ length: 4 }, () => newDiner(app, { points: 1_000_000 })))
+    const node = cluster.nodes[index] as GaleraNode
+    const mend = await slowDisk(node.pid ?? 0, SLOW_DISK_MS)
+    const load = drawing(diners)
+    await pause(SLOW_FOR_MS)
+    const { drawn, refused } = await load.stop()
+    await mend()
+    expect(refused).toEqual([])
+    expect(drawn).toBeGreaterThan(0)
+    // It is slow, not gone: who is written has not changed.
+    expect(await writtenBy(app)).toBe(nameOf(written()))
+    await whole()
+    const userIds = diners.map(({ userId }) => userId)
+    expect(await ledgerFaults(app, userIds)).toEqual([])
+    for (const each of cluster.nodes) {
+      const list = userIds.join(', ')
+      const [row] = await onNode<{ n: bigint }>(
+        each,
+        `SELECT COUNT(*) AS n FROM lottery_draws WHERE user_id IN (${list})`
+      )
+      expect(Number(row?.n)).toBe(drawn)
+    }
+  }
+)
+
 /** Two instances: one chooses among the nodes itself, the other asks HAProxy; and what breaks them. */
 async function deployment(random: () => number) {
   const { JWT_SECRET } = testConfig()
@@ -259,6 +292,11 @@ async function deployment(random: () => number) {
       await node.isolate(true)
       await wait(4000)
       await node.isolate(false)
+    },
+    async 'slow disk'(node) {
+      const mend = await slowDisk(node.pid ?? 0, SLOW_DISK_MS)
+      await wait(4000)
+      await mend()
     },
     async 'kill an instance'() {
       const index = random() < 0.5 ? 0 : 1

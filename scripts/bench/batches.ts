@@ -14,11 +14,13 @@ const ACCOUNTS = 64
 /**
  * Rows of a batch in the forms that a statement can have: one JSON parameter, `VALUES` of a length that is prepared, a
  * derived table of as many rows, and one row prepared with all of them in binary beside it. As the ledger is written
- * (INSERT), and the balances (UPDATE).
+ * (INSERT), the balances (UPDATE), and balances and pity rows together (DRAW: in one statement or in two).
  */
 export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]> {
   await world.sql('CREATE TABLE bench_rows LIKE points_records')
   await world.sql('CREATE TABLE bench_accounts (id INT PRIMARY KEY, balance INT NOT NULL, hash CHAR(64) NOT NULL)')
+  await world.sql('CREATE TABLE bench_pity (id INT PRIMARY KEY, cnt INT NOT NULL, day DATE NULL)')
+  for (let id = 1; id <= ACCOUNTS; id += 1) await world.sql('INSERT INTO bench_pity VALUES (?, 0, NULL)', [id])
   for (let id = 1; id <= ACCOUNTS; id += 1) await world.sql('INSERT INTO bench_accounts VALUES (?, 0, ?)', [id, HASH])
   const meter = await Meter.open(world.config.DATABASE_URL)
   const connection = await mariadb.createConnection({
@@ -102,7 +104,24 @@ function updateForms(connection: mariadb.Connection): Record<string, Form> {
     return `UPDATE (SELECT ? AS id, ? AS points, ? AS hash ${more.join(' ')}) AS j ${join} ${set}`
   }
   const single = 'UPDATE bench_accounts SET balance = balance + ?, hash = ? WHERE id = ?'
+  const two = `UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+    id INT PATH '$[0]', points INT PATH '$[1]', hash CHAR(64) PATH '$[2]')) AS j ${join}
+    STRAIGHT_JOIN bench_pity AS p FORCE INDEX (PRIMARY) ON p.id = j.id ${set}, p.cnt = p.cnt + 1, p.day = '2026-11-29'`
+  const twoOne = `UPDATE bench_accounts AS a STRAIGHT_JOIN bench_pity AS p FORCE INDEX (PRIMARY) ON p.id = a.id
+    SET a.balance = a.balance + ?, a.hash = ?, p.cnt = p.cnt + 1, p.day = '2026-11-29' WHERE a.id = ?`
+  const pity = "UPDATE bench_pity AS p SET p.cnt = p.cnt + 1, p.day = '2026-11-29' WHERE p.id = ?"
+  const turned = (size: number) => rows(size).map(([id, points, hash]) => [points, hash, id])
   return {
+    'DRAW JSON': (size) => async () => void (await connection.execute(two, [JSON.stringify(rows(size))])),
+    'DRAW joined': (size) => async () => void (await connection.batch(twoOne, turned(size))),
+    'DRAW apart': (size) => async () => {
+      const first = connection.batch(single, turned(size))
+      await connection.batch(
+        pity,
+        rows(size).map(([id]) => [id])
+      )
+      await first
+    },
     'UPDATE JSON': (size) => async () => void (await connection.execute(json, [JSON.stringify(rows(size))])),
     'UPDATE derived': (size) => async () => void (await connection.execute(derived(size), rows(size).flat())),
     'UPDATE binary': (size) => async () =>

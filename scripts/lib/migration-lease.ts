@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import * as mariadb from 'mariadb'
 import { connectionOptions } from '../../src/engine/connection.js'
 import { isTransient } from '../../src/engine/database-errors.js'
+import { leaseStatement } from '../../src/engine/lease.js'
 import { Fault } from './print.js'
 
 const WAIT_MS = 120_000
@@ -18,14 +19,6 @@ const TABLE = `CREATE TABLE IF NOT EXISTS \`_migration_lease\` (
   \`expires_at\` DATETIME(3) NOT NULL
 )`
 
-/** Assignments are made in their order: the second knows who the holder is now. Time is the database's. */
-const TAKE = `
-  INSERT INTO _migration_lease (name, holder, expires_at)
-  VALUES ('migrate', ?, TIMESTAMPADD(SECOND, ${LEASE_SECONDS}, UTC_TIMESTAMP(3)))
-  ON DUPLICATE KEY UPDATE
-    holder = IF(expires_at <= UTC_TIMESTAMP(3), VALUES(holder), holder),
-    expires_at = IF(holder = VALUES(holder), VALUES(expires_at), expires_at)`
-
 /**
  * Runs `work` while no other process migrates the same database, on whichever node of a cluster it does: a named lock
  * would be one node's own. Who waits longer than two minutes gives up.
@@ -35,8 +28,9 @@ export async function withMigrationLease<T>(url: string, work: () => Promise<T>)
   const connection = await mariadb.createConnection(connectionOptions(url))
   const holder = randomUUID()
   const take = async (): Promise<boolean> => {
+    const { sql, values } = leaseStatement('_migration_lease', 'migrate', holder, LEASE_SECONDS)
     try {
-      await connection.query(TAKE, [holder])
+      await connection.query(sql, values)
     } catch (err) {
       // Another node's transaction was faster.
       if (!isTransient(err)) throw err
