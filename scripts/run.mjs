@@ -102,6 +102,7 @@ function build() {
     say('compiling (tsc)')
     rmSync('dist', { recursive: true, force: true })
     run(binary('tsc'), ['-p', 'tsconfig.build.json'])
+    run(process.execPath, ['dist/scripts/fair-page.js'])
   })
 }
 
@@ -159,6 +160,9 @@ switch (task) {
   case 'demo':
   case 'migrate':
   case 'reconcile':
+  case 'fairness-verify':
+  case 'fairness-audit':
+  case 'compliance-pack':
   case 'storage-sweep':
   case 'admin-create':
   case 'storage-bucket':

@@ -18,6 +18,8 @@ import counter from './domains/counter/merchant-plugin.js'
 import diagnostics from './domains/diagnostics/plugin.js'
 import merchantExchange from './domains/exchange/merchant-plugin.js'
 import exchange from './domains/exchange/plugin.js'
+import fairPage from './domains/lottery/fairness/page-plugin.js'
+import publicFairness from './domains/lottery/fairness/public-plugin.js'
 import merchantLottery from './domains/lottery/merchant-plugin.js'
 import lottery from './domains/lottery/plugin.js'
 import adminMerchants from './domains/merchant/admin-plugin.js'
@@ -52,9 +54,10 @@ import alerts, { type AlertOptions } from './observe/alerts.js'
 import health from './observe/health.js'
 import metrics from './observe/metrics.js'
 import scrape from './observe/scrape.js'
-import { COUNTERS, PUSHES, SWEEPS } from './registry.js'
+import { COUNTERS, logSource, PUSHES, SWEEPS } from './registry.js'
 import { type Cipher, createCipher } from './shared/cipher.js'
 import { failureBody, refuse } from './shared/refusal.js'
+import sequencer from './transparency/sequencer.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -81,6 +84,7 @@ export interface AppOptions {
   readonly realtime?: Partial<HubLimits>
   readonly overload?: Partial<OverloadLimits>
   readonly alerts?: Partial<AlertOptions>
+  readonly publicLog?: { readonly everyMs: number }
   /** Sees every statement sent to the database. */
   readonly onQuery?: (sql: string) => void
 }
@@ -126,6 +130,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(scrape)
   await app.register(alerts, options.alerts ?? {})
   await app.register(sweeper, { sweeps: SWEEPS, observer: app.meters })
+  await app.register(sequencer, { source: logSource(app.cipher), ...options.publicLog })
   await registerDomains(app)
   return app
 }
@@ -174,6 +179,8 @@ async function registerDomains(app: FastifyInstance): Promise<void> {
   await app.register(auth, { prefix: '/api/auth' })
   for (const plugin of [user, points, voucher]) await app.register(plugin, { prefix: '/api/user' })
   await app.register(lottery, { prefix: '/api/lottery' })
+  await app.register(publicFairness, { prefix: '/api/fairness' })
+  await app.register(fairPage)
   await app.register(exchange, { prefix: '/api/exchange' })
   await app.register(receipt, { prefix: '/api/photo' })
   for (const plugin of [merchant, merchantLottery, merchantReceipts, merchantExchange, counter]) {

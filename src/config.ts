@@ -48,6 +48,17 @@ export const ConfigSchema = Type.Object({
       description: 'while the key changes: the other one, which decrypts too'
     })
   ),
+  FAIRNESS_KEY: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-fA-F]{64}$',
+      description: '32 bytes in hexadecimal; signs the public log of draws, for ever; unset: made from ENCRYPTION_KEY'
+    })
+  ),
+  FAIRNESS_ORIGIN: Type.String({
+    pattern: '^[^\\s+]{1,100}$',
+    default: 'restaurant-points-lottery',
+    description: 'name of the public log of draws, such as its host; never to be changed'
+  }),
   CORS_ORIGINS: Type.String({
     default: 'https://servicewechat.com',
     description: 'origins that may call, separated by commas; development allows all'

@@ -2,6 +2,7 @@ import { codeRequestSweep, codeSweep } from './domains/auth/codes.js'
 import { StockUpdate } from './domains/exchange/pushes.js'
 import { categoryTotals, orderTotals } from './domains/exchange/totals.js'
 import { drawsTotal, resultsTotal } from './domains/lottery/counters.js'
+import { fairnessSource } from './domains/lottery/fairness/log-source.js'
 import { LotteryResult } from './domains/lottery/pushes.js'
 import { resultTotals } from './domains/lottery/totals.js'
 import { pointsIn, pointsOut } from './domains/points/ledger.js'
@@ -18,6 +19,9 @@ import type { Sweep } from './engine/sweep.js'
 import type { TotalKind } from './engine/tallies.js'
 import type { CounterKind } from './engine/unit-of-work.js'
 import { sessionSweep } from './identity/sessions.js'
+import type { Cipher } from './shared/cipher.js'
+import { checkpointSweep } from './transparency/checkpoint-sweep.js'
+import type { LogSource } from './transparency/source.js'
 
 /** Every push there is (contract section 10), for the sockets, the documentation and the client's types. */
 export const PUSHES: readonly PushKind[] = [
@@ -36,7 +40,8 @@ export const SWEEPS: readonly Sweep[] = [
   codeRequestSweep,
   sessionSweep,
   voucherSweep,
-  pushLogSweep
+  pushLogSweep,
+  checkpointSweep
 ]
 
 /** What transactions count, for /metrics. */
@@ -51,3 +56,6 @@ export const TOTALS: readonly TotalKind[] = [
   voucherTotals,
   uploadTotals
 ]
+
+/** What the public log tells of. */
+export const logSource: (cipher: Cipher) => LogSource = fairnessSource

@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto'
+import { createHash, randomInt } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import * as mariadb from 'mariadb'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -6,6 +6,7 @@ import { migrate } from '../scripts/lib/migrations.js'
 import { drawAll } from '../src/domains/lottery/draw.js'
 import type { DrawRequest, DrawTools } from '../src/domains/lottery/draw-request.js'
 import { createDrawEngine } from '../src/domains/lottery/engine.js'
+import { commitmentTo } from '../src/domains/lottery/fairness/dice.js'
 import { DRAWS } from '../src/domains/lottery/rules.js'
 import type { DrawType } from '../src/domains/lottery/schemas.js'
 import { checkLedger, lastUserId } from '../src/domains/points/reconcile.js'
@@ -328,6 +329,21 @@ describe('the engine is the reference', () => {
     }
   }
 
+  /** Seeds that are alike in all worlds. */
+  async function sameSeeds(app: FastifyInstance): Promise<void> {
+    for (const { userId, epoch } of await app.db.fairnessEpoch.findMany()) {
+      const seed = createHash('sha256').update(`${userId} ${epoch}`).digest()
+      await app.db.fairnessEpoch.update({
+        where: { userId_epoch: { userId, epoch } },
+        data: {
+          serverSeed: app.cipher.encrypt(seed.toString('hex')),
+          serverSeedHash: commitmentTo(seed),
+          clientSeed: epoch === 1 ? 'a word' : null
+        }
+      })
+    }
+  }
+
   test('batches on the driver leave the same rows as Prisma’s transaction one request at a time', async () => {
     const seed = randomInt(2 ** 31)
     let clock = new Date('2026-11-22T15:59:00.000Z')
@@ -346,6 +362,9 @@ describe('the engine is the reference', () => {
           users.push(await app.tx((uow) => createUser(uow, account)))
         }
         await sql('UPDATE users SET status = "banned" WHERE user_id = ?', [users[3]], url)
+        await sameSeeds(app)
+        // An epoch that soon has to end.
+        await sql('UPDATE lottery_pity SET nonce = 990 WHERE user_id = ?', [users[5]], url)
         // Made by hand, without a pity row.
         await sql('DELETE FROM lottery_pity WHERE user_id = ?', [users[4]], url)
         return { app, url, users, dice: dice(seed) }

@@ -29,7 +29,7 @@ function tally(set: Rules, draws: number): { counts: Map<number, number>; forced
   const counts = new Map<number, number>()
   let pity = { count: 0, triggered: 0 }
   for (let done = 0; done < draws; done += 10) {
-    const decided = decide(set, pity, 10, (below) => randomInt(below))
+    const decided = decide(set, pity, 10, () => randomInt(10_000))
     pity = decided.pity
     for (const { prize } of decided.outcomes) counts.set(prize.id, (counts.get(prize.id) ?? 0) + 1)
   }

@@ -13,6 +13,7 @@ import {
   drawTools,
   dropSchema,
   ledgerFaults,
+  luckyWord,
   newDiner,
   plant,
   sql,
@@ -201,14 +202,10 @@ describe('a draw', () => {
     const url = await ownDatabase('points_prize')
     await sql("UPDATE lottery_settings SET prize_type = 'points', prize_value = 50 WHERE prize_id = 3", [], url)
     await sql("UPDATE lottery_settings SET prize_type = 'empty', prize_value = 0 WHERE prize_id = 4", [], url)
-    // Roll 1500 falls on prize 3 (points), 4500 on prize 4 (empty).
-    const rolls = [1500, 4500, 1500]
-    const app = await createApp({
-      config: { DATABASE_URL: url },
-      randomInt: (below) => (below === 10_000 ? (rolls.shift() ?? 0) : below - 1)
-    })
+    const app = await createApp({ config: { DATABASE_URL: url } })
     const diner = await newDiner(app)
-    const { data } = (await diner.post('/api/lottery/draw', { draw_type: 'triple' })).json()
+    const client_seed = await luckyWord(app, diner.userId, [3, 4, 3])
+    const { data } = (await diner.post('/api/lottery/draw', { draw_type: 'triple', client_seed })).json()
     expect(data).toMatchObject({ total_cost: 300, points_awarded: 100, user_points: 800 })
     expect(data.results.map((result: { voucher_code: null }) => result.voucher_code)).toEqual([null, null, null])
     const ledger = await app.db.pointsRecord.findMany({ where: { userId: diner.userId }, orderBy: { id: 'asc' } })
@@ -292,7 +289,10 @@ describe('a draw', () => {
     const diner = await newDiner(app)
     await sql('DELETE FROM lottery_pity WHERE user_id = ?', [diner.userId])
     expect((await diner.get('/api/lottery/pity-status')).json().data.current_count).toBe(0)
-    expect((await diner.post('/api/lottery/draw')).json().data.today_count).toBe(1)
+    expect((await diner.post('/api/lottery/draw')).json().data).toMatchObject({
+      today_count: 1,
+      fairness: { epoch: 1, nonce: 0 }
+    })
   })
 
   test('for a user who was banned since the token was checked is refused under the lock', async () => {

@@ -17,12 +17,21 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Config {
   }
 }
 
-function keptSecrets(dataDir: string): Pick<Config, 'JWT_SECRET' | 'ENCRYPTION_KEY'> {
+type Secrets = Required<Pick<Config, 'JWT_SECRET' | 'ENCRYPTION_KEY' | 'FAIRNESS_KEY'>>
+
+/** What the data folder keeps; what it lacks, as one from before there was such a thing, is made now. */
+function keptSecrets(dataDir: string): Secrets {
   const file = path.join(dataDir, 'secrets.json')
-  if (!existsSync(file)) {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    const made = { JWT_SECRET: randomBytes(32).toString('base64url'), ENCRYPTION_KEY: randomBytes(32).toString('hex') }
-    writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 })
+  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Secrets>) : {}
+  const secrets: Secrets = {
+    JWT_SECRET: randomBytes(32).toString('base64url'),
+    ENCRYPTION_KEY: randomBytes(32).toString('hex'),
+    FAIRNESS_KEY: randomBytes(32).toString('hex'),
+    ...kept
   }
-  return JSON.parse(readFileSync(file, 'utf8')) as Pick<Config, 'JWT_SECRET' | 'ENCRYPTION_KEY'>
+  if (Object.keys(kept).length < Object.keys(secrets).length) {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    writeFileSync(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 })
+  }
+  return secrets
 }

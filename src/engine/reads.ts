@@ -4,6 +4,7 @@ import { withRoute } from './pool.js'
 import { ready } from './prepared.js'
 import { readAgain } from './read-again.js'
 import { currentUsage } from './request-usage.js'
+import type { Db } from './tx.js'
 
 /** A read with its values; what its rows are is said where its text is, see {@link readOf}. */
 export interface Read<Row> {
@@ -23,6 +24,12 @@ type RowsOf<Asked extends readonly Read<unknown>[]> = {
  * runs. `BIGINT` and `DECIMAL` come as numbers, times as UTC `Date`s, flags as 0 and 1.
  */
 export type Reads = <const Asked extends readonly Read<unknown>[]>(...asked: Asked) => Promise<RowsOf<Asked>>
+
+/** What reads for diners, and what is left of Prisma. */
+export interface ReadsDb {
+  readonly db: Db
+  readonly reads: Reads
+}
 
 /** A read by its text; the one place that says what its rows are. */
 export function readOf<Row, Values extends readonly unknown[] = readonly unknown[]>(sql: string) {

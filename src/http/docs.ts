@@ -32,6 +32,7 @@ export default fp(
         tags: [
           { name: 'auth', description: 'Log in and out' },
           { name: 'lottery', description: 'The wheel' },
+          { name: 'fairness', description: 'The public log of draws, for everybody' },
           { name: 'user', description: 'The diner' },
           { name: 'photo', description: 'Receipts' },
           { name: 'exchange', description: 'The points shop' },

@@ -17,6 +17,7 @@ export const ENCRYPTED_COLUMNS: readonly EncryptedColumn[] = [
   { table: 'exchange_orders', key: ['order_id'], column: 'delivery_info' },
   { table: 'merchant_applications', key: ['application_id'], column: 'contact_phone' },
   { table: 'merchant_applications', key: ['application_id'], column: 'business_license' },
+  { table: 'fairness_epochs', key: ['user_id', 'epoch'], column: 'server_seed' },
   { table: 'idempotency_keys', key: ['user_id', 'idem_key'], column: 'response' },
   { table: 'push_events', key: ['id'], column: 'data' }
 ]

@@ -13,6 +13,9 @@ import { type AppOptions, buildApp } from '../../src/app.js'
 import { type Config, loadConfig } from '../../src/config.js'
 import { createAdmin } from '../../src/domains/auth/admin-login.js'
 import type { DrawTools } from '../../src/domains/lottery/draw-request.js'
+import { rollOf } from '../../src/domains/lottery/fairness/dice.js'
+import { pickPrize } from '../../src/domains/lottery/rules.js'
+import { standardRules } from '../../src/domains/lottery/standard-wheel.js'
 import { RuleBook } from '../../src/domains/lottery/versions.js'
 import { createUser } from '../../src/domains/user/accounts.js'
 import { connectionOptions } from '../../src/engine/connection.js'
@@ -84,10 +87,15 @@ export type TestAppOptions = Omit<AppOptions, 'config'> & { config?: Partial<Con
 
 /**
  * The service as production builds it, on the file's schema; closed when the test ends. That a loaded machine is late
- * is no fault of it.
+ * is no fault of it. The public log goes on when a test asks for it.
  */
 export async function createApp({ config, ...options }: TestAppOptions = {}): Promise<FastifyInstance> {
-  const app = await buildApp({ overload: { maxEventLoopDelayMs: 0 }, ...options, config: testConfig(config) })
+  const app = await buildApp({
+    overload: { maxEventLoopDelayMs: 0 },
+    publicLog: { everyMs: 0 },
+    ...options,
+    config: testConfig(config)
+  })
   onTestFinished(() => app.close())
   await app.ready()
   return app
@@ -212,5 +220,17 @@ export async function until(condition: () => boolean | Promise<boolean>, withinM
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${condition}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** A client seed by which a diner's next draws fall on these prizes of the standard wheel, found by trying. */
+export async function luckyWord(app: FastifyInstance, userId: number, prizeIds: readonly number[]): Promise<string> {
+  const { epoch, nonce } = await app.db.lotteryPity.findUniqueOrThrow({ where: { userId } })
+  const row = await app.db.fairnessEpoch.findUniqueOrThrow({ where: { userId_epoch: { userId, epoch } } })
+  const seed = Buffer.from(app.cipher.decrypt(row.serverSeed), 'hex')
+  const { prizes } = standardRules(50)
+  for (let word = 0; ; word += 1) {
+    const fits = prizeIds.every((id, n) => pickPrize(prizes, rollOf(seed, `word ${word}`, nonce + n)).id === id)
+    if (fits) return `word ${word}`
   }
 }

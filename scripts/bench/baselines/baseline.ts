@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { toResult } from '../../../src/domains/lottery/draw.js'
-import { PRIZE_KINDS } from '../../../src/domains/lottery/prize.js'
+import { PRIZE_KINDS, TOTAL_WEIGHT } from '../../../src/domains/lottery/prize.js'
 import { pushResult } from '../../../src/domains/lottery/pushes.js'
 import { decide, type Outcome, type Pity, type Rules } from '../../../src/domains/lottery/rules.js'
 import { Account, NEW_ACCOUNT } from '../../../src/domains/points/account.js'
@@ -37,7 +37,7 @@ export function pushedLines(
   cipher: Cipher
 ): string {
   const claim = PRIZE_KINDS[outcome.prize.type].voucher === null ? null : code
-  const results = [toResult(outcome, { sequence: 1, recordId, code: claim })]
+  const results = [toResult(outcome, { sequence: 1, recordId, code: claim, nonce: 0 })]
   const account = new Account(userId, { ...NEW_ACCOUNT, balance: balance + cost })
   account.debit(cost, { source: 'lottery' })
   const uow = pushesOnly(cipher, now)
@@ -54,7 +54,7 @@ export function pushesOnly(cipher: Cipher, now: Date): UnitOfWork<RawTx> {
 /** What a draw decides, for the baselines that decide in Node: the rules and the voucher are those of the service. */
 export function drawOnce({ rules, cipher }: BaselineOptions, pity: Pity) {
   const code = newVoucherCode((below) => randomInt(below))
-  const { outcomes, pity: next } = decide(rules, pity, 1, (below) => randomInt(below))
+  const { outcomes, pity: next } = decide(rules, pity, 1, () => randomInt(TOTAL_WEIGHT))
   const [outcome] = outcomes
   if (outcome === undefined) throw new Error('one draw has one outcome')
   return {

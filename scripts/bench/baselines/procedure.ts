@@ -83,10 +83,15 @@ export async function procedureDrawer(options: BaselineOptions): Promise<Drawer>
     async draw(userId) {
       const now = new Date()
       const code = newVoucherCode((below) => randomInt(below))
-      const prize = pickPrize(rules.prizes, randomInt(TOTAL_WEIGHT))
+      const roll = randomInt(TOTAL_WEIGHT)
+      const prize = pickPrize(rules.prizes, roll)
       const [drawId, recordId, cost] = [risingId(), risingId(), rules.costPoints]
       const pushesOf = (given: Rules['prizes'][number], isPity: boolean) =>
-        pushedLines({ userId, drawId, balance: UNKNOWN, cost, now }, { recordId, code, prize: given, isPity }, cipher)
+        pushedLines(
+          { userId, drawId, balance: UNKNOWN, cost, now },
+          { recordId, code, prize: given, isPity, roll, pityBefore: 0 },
+          cipher
+        )
       await pool.execute(call, [
         userId,
         now,

@@ -1,6 +1,7 @@
 import type { BatchAnswer } from '../../engine/batched-decisions.js'
 import type { KeyedRequest } from '../../engine/idempotency-key.js'
 import type { Account } from '../points/account.js'
+import type { Epoch, EpochTurn } from './fairness/epochs.js'
 import type { Pity } from './rules.js'
 import type { Draw, DrawType } from './schemas.js'
 import type { RuleBook } from './versions.js'
@@ -10,6 +11,8 @@ export interface DrawRequest {
   readonly type: DrawType
   /** The price of one draw as the client knows it. */
   readonly costPoints?: number | undefined
+  /** Stands in for the epoch's in this request; it has no fault. */
+  readonly clientSeed?: string | undefined
   readonly keyed?: KeyedRequest | undefined
 }
 
@@ -19,6 +22,7 @@ export type DrawAnswer = BatchAnswer<Draw>
 /** What a draw needs besides its transaction. */
 export interface DrawTools {
   readonly ruleBook: RuleBook
+  /** For voucher codes; the dice are thrown by seeds, see fairness/dice.ts. */
   readonly randomInt: (below: number) => number
   readonly timeZone: string
   readonly voucherDays: number
@@ -32,4 +36,8 @@ export interface DecidedDraw {
   readonly pity: Pity
   /** The business day it counts for. */
   readonly today: string
+  /** That its rolls are of, as it stood before them. */
+  readonly epoch: Epoch
+  /** Where the epoch before had to end first. */
+  readonly turn: EpochTurn | undefined
 }

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { answersOf, asRefusal, decidedOf, decideEach } from '../../engine/batched-decisions.js'
 import { type RawTx, writeAll } from '../../engine/tx.js'
 import type { UnitOfWork } from '../../engine/unit-of-work.js'
@@ -8,6 +9,16 @@ import { pushBalance } from '../points/pushes.js'
 import { newVoucherCode } from '../voucher/rules.js'
 import { drawsTotal, resultsTotal } from './counters.js'
 import type { DecidedDraw, DrawAnswer, DrawRequest, DrawTools } from './draw-request.js'
+import { rollOf } from './fairness/dice.js'
+import {
+  type Epoch,
+  type EpochTurn,
+  epochOf,
+  isDue,
+  type NextEpoch,
+  readNextEpochs,
+  turnOf
+} from './fairness/epochs.js'
 import { PRIZE_KINDS, toDrawnPrize } from './prize.js'
 import { pushResult } from './pushes.js'
 import { DRAWS, decide, isPityReady, type Outcome, type Pity, type Rules } from './rules.js'
@@ -30,6 +41,11 @@ export async function drawAll(
   const version = diners.all[0]?.row.version ?? null
   const rules = await tools.ruleBook.get(uow.tx, version).catch(asRefusal)
   const dinerOf = ({ userId }: DrawRequest) => diners.acting(userId)
+  const due = diners.all.filter(({ row }) => isDue(epochOf(row), MOST_DRAWS, uow.now))
+  const next = await readNextEpochs(
+    uow.tx,
+    due.map(({ row }) => row.user_id)
+  )
 
   const decisions = decideEach<DrawRequest, DecidedDraw, Draw>(
     uow,
@@ -38,7 +54,7 @@ export async function drawAll(
     (request) => {
       tools.ruleBook.assertReady()
       if (rules instanceof Refusal) throw rules
-      return decideDraw(uow.now, tools, rules, dinerOf(request), request)
+      return decideDraw(uow, { tools, rules, next: next.get(request.userId) }, dinerOf(request), request)
     }
   )
   const decided = decidedOf(decisions)
@@ -47,11 +63,21 @@ export async function drawAll(
   return answersOf(decisions, ({ draw }) => draw)
 }
 
+/** The most results that one request has. */
+const MOST_DRAWS = Math.max(...Object.values(DRAWS))
+
+/** What a draw is decided by, besides its diner and what they ask. */
+interface Terms {
+  readonly tools: DrawTools
+  readonly rules: RulesVersion
+  /** The epoch that begins should the diner's have to end. */
+  readonly next: NextEpoch | undefined
+}
+
 /** @throws Refusal */
 function decideDraw(
-  now: Date,
-  tools: DrawTools,
-  { version, rules }: RulesVersion,
+  { now, cipher }: UnitOfWork<RawTx>,
+  { tools, rules: { version, sha256, rules }, next }: Terms,
   { account, row }: LockedDiner,
   request: DrawRequest
 ): DecidedDraw {
@@ -69,8 +95,14 @@ function decideDraw(
   const drawId = risingId()
   account.debit(cost, { source: 'lottery', description: `抽奖${draws}次`, relatedId: drawId })
   const before: Pity = { count: row.current_count ?? 0, triggered: row.pity_triggered_count ?? 0 }
-  const { outcomes, pity } = decide(rules, before, draws, tools.randomInt)
-  const results = outcomes.map((outcome, index) => resultOf(tools, outcome, index + 1))
+  const turn = turnBefore(request, epochOf(row), next, draws, now)
+  const epoch = turn?.begun ?? epochOf(row)
+  const clientSeed = request.clientSeed ?? epoch.clientSeed
+  const serverSeed = Buffer.from(cipher.decrypt(epoch.serverSeed), 'hex')
+  const { outcomes, pity } = decide(rules, before, draws, (index) =>
+    rollOf(serverSeed, clientSeed, epoch.nonce + index)
+  )
+  const results = outcomes.map((outcome, index) => resultOf(tools, outcome, index + 1, epoch.nonce + index))
   for (const { prize_name: name, points_awarded: points } of results) {
     if (points > 0) account.credit(points, { source: 'lottery_prize', description: `抽中${name}`, relatedId: drawId })
   }
@@ -89,9 +121,29 @@ function decideDraw(
     remaining_points: account.balance,
     today_count: todayCount,
     remaining_draws_today: rules.dailyLimit - todayCount,
-    pity: pityStatus(rules, pity, now)
+    pity: pityStatus(rules, pity, now),
+    fairness: {
+      epoch: epoch.epoch,
+      server_seed_hash: epoch.serverSeedHash,
+      client_seed: clientSeed,
+      nonce: epoch.nonce,
+      rules_sha256: sha256
+    }
   }
-  return { request, account, draw, pity, today }
+  return { request, account, draw, pity, today, epoch, turn }
+}
+
+/** The end of an epoch that has to come before these draws. */
+function turnBefore(
+  { userId }: DrawRequest,
+  epoch: Epoch,
+  next: NextEpoch | undefined,
+  draws: number,
+  now: Date
+): EpochTurn | undefined {
+  if (!isDue(epoch, draws, now)) return undefined
+  assert(next !== undefined, 'there is always a next epoch')
+  return turnOf(userId, epoch, next, now)
 }
 
 /** Another instance's clock may be past midnight while ours is not: a day, once begun, does not end again. */
@@ -100,15 +152,15 @@ function drawDay(now: Date, timeZone: string, lastDay: string | null): string {
   return lastDay !== null && lastDay > day ? lastDay : day
 }
 
-function resultOf(tools: DrawTools, outcome: Outcome, sequence: number): DrawResult {
+function resultOf(tools: DrawTools, outcome: Outcome, sequence: number, nonce: number): DrawResult {
   const code = PRIZE_KINDS[outcome.prize.type].voucher === null ? null : newVoucherCode(tools.randomInt)
-  return toResult(outcome, { sequence, recordId: risingId(), code })
+  return toResult(outcome, { sequence, recordId: risingId(), code, nonce })
 }
 
 /** A result as clients see it. `code` is its voucher's, null where its prize has none. */
 export function toResult(
-  { prize, isPity }: Outcome,
-  { sequence, recordId, code }: { sequence: number; recordId: string; code: string | null }
+  { prize, isPity, roll, pityBefore }: Outcome,
+  { sequence, recordId, code, nonce }: { sequence: number; recordId: string; code: string | null; nonce: number }
 ): DrawResult {
   const { id, name, type, value, angle, color } = prize
   return {
@@ -123,7 +175,10 @@ export function toResult(
     color,
     is_pity: isPity,
     points_awarded: PRIZE_KINDS[type].points(value),
-    prize: toDrawnPrize(prize)
+    prize: toDrawnPrize(prize),
+    nonce,
+    roll,
+    pity_before: pityBefore
   }
 }
 

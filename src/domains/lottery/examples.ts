@@ -1,4 +1,5 @@
 import type { Static } from '@sinclair/typebox'
+import { examples as fair } from './fairness/examples.js'
 import { toConfigPrize } from './prize.js'
 import { effectiveOdds } from './rules.js'
 import type { Draw, DrawResult, LotteryConfig, PityStatus, Records, Statistics } from './schemas.js'
@@ -33,9 +34,11 @@ const config: LotteryConfig = {
   lottery_rules: {
     guarantee_rule: '自上次获得九八折券起，第10次抽奖必得九八折券',
     consumption_rule: '每次抽奖消耗100积分，三连抽、五连抽、十连抽按次数计算',
-    security_rule: '抽奖结果由服务器以加密级随机数按公示概率产生，每次抽奖均记录所用规则版本',
+    security_rule:
+      '每次抽奖的结果由事先承诺的服务器种子与您的种子共同决定，按公示概率产生，并载入公开日志，任何人均可验证',
     daily_limit_rule: '每人每天最多抽奖50次，每日零点重新计算'
-  }
+  },
+  fairness: fair.fairness
 }
 
 const dessert = { id: 3, name: '甜品1份', type: 'physical', value: 1, angle: 90, color: '#FFD93D' } as const
@@ -51,7 +54,10 @@ const result: DrawResult = {
   color: dessert.color,
   is_pity: false,
   points_awarded: 0,
-  prize: dessert
+  prize: dessert,
+  nonce: 0,
+  roll: 1500,
+  pity_before: 0
 }
 
 const draw: Draw = {
@@ -67,7 +73,8 @@ const draw: Draw = {
   remaining_points: 900,
   today_count: 1,
   remaining_draws_today: 49,
-  pity
+  pity,
+  fairness: fair.drawFairness
 }
 
 const records: Static<typeof Records> = {

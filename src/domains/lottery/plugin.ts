@@ -1,11 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { answerFromBatch, keyOf } from '../../http/keyed.js'
 import { refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { configAnswers } from './config-answers.js'
+import type { DrawRequest } from './draw-request.js'
 import { createDrawEngine } from './engine.js'
 import { examples } from './examples.js'
+import { checkClientSeed, fairnessRoutes, verifyUrl } from './fairness/plugin.js'
 import { listRecords, readPityStatus, readStatistics, viewWheel } from './queries.js'
 import { drawTypeOf } from './rules.js'
 import { Draw, DrawBody, LotteryConfig, PityStatus, Records, RecordsQuery, Statistics } from './schemas.js'
@@ -36,6 +39,8 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
     else synchronise().then(() => done(), done)
   })
 
+  await app.register(fairnessRoutes, { prefix: '/fairness', ruleBook })
+
   app.get(
     '/config',
     {
@@ -46,7 +51,10 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(LotteryConfig, examples.config), ...failures(...AUTH_FAILURES, 'LOTTERY_NOT_READY') }
       }
     },
-    async ({ user }, reply) => answerConfig(reply, await viewWheel(app, ruleBook, user.userId, app.clock(), timeZone))
+    async (request, reply) => {
+      const looking = { userId: request.user.userId, now: app.clock(), timeZone, verifyUrl: verifyUrl(request) }
+      return answerConfig(reply, await viewWheel(app, ruleBook, looking))
+    }
   )
 
   app.post(
@@ -76,18 +84,8 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request, reply) => {
-      const { body } = request
-      const { userId } = request.user
-      if (body.userId !== undefined && body.userId !== userId) throw refuse('FORBIDDEN')
-      const type = drawTypeOf(body.draw_type, body.count)
-      if (type === undefined) {
-        throw refuse('VALIDATION_FAILED', [
-          { field: 'count', message: 'must be 1, 3, 5 or 10, and agree with draw_type' }
-        ])
-      }
-      const { costPoints } = body
-      const keyed = keyOf(request, { type, costPoints })
-      return success(answerFromBatch(reply, await engine.submit({ userId, type, costPoints, keyed })))
+      const answer = await engine.submit(drawRequestOf(request, request.body))
+      return success(answerFromBatch(reply, answer))
     }
   )
 
@@ -130,4 +128,21 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
-export default fp(lottery, { name: 'lottery', dependencies: ['database', 'identity', 'rate-limit'], encapsulate: true })
+/** What a request to draw comes to. @throws Refusal FORBIDDEN, VALIDATION_FAILED */
+function drawRequestOf(request: FastifyRequest, body: DrawBody): DrawRequest {
+  const { userId } = request.user
+  if (body.userId !== undefined && body.userId !== userId) throw refuse('FORBIDDEN')
+  const type = drawTypeOf(body.draw_type, body.count)
+  if (type === undefined) {
+    throw refuse('VALIDATION_FAILED', [{ field: 'count', message: 'must be 1, 3, 5 or 10, and agree with draw_type' }])
+  }
+  const { costPoints, client_seed: clientSeed } = body
+  checkClientSeed(clientSeed)
+  return { userId, type, costPoints, clientSeed, keyed: keyOf(request, { type, costPoints, clientSeed }) }
+}
+
+export default fp(lottery, {
+  name: 'lottery',
+  dependencies: ['database', 'identity', 'rate-limit', 'public-log'],
+  encapsulate: true
+})

@@ -1,9 +1,10 @@
 import { openPage, ownRows, pageSql, type Sort } from '../../engine/keyset.js'
-import { filtersOf, type Reads, readOf } from '../../engine/reads.js'
+import { filtersOf, type Reads, type ReadsDb, readOf } from '../../engine/reads.js'
 import { sumOf, totalsRead } from '../../engine/totals.js'
-import type { Db } from '../../engine/tx.js'
 import { businessDay, rate } from '../../shared/time.js'
 import { pityStatus } from './draw.js'
+import { EPOCH_STANDING, type EpochDb, type EpochStanding, fairnessOf } from './fairness/queries.js'
+import type { Fairness } from './fairness/schemas.js'
 import { forEachKind, PRIZE_KINDS, type PrizeType, toConfigPrize } from './prize.js'
 import { DRAWS, effectiveOdds, type Rules } from './rules.js'
 import type { DrawType, LotteryConfig, LotteryRecord, PityStatus, RecordsQuery, Statistics } from './schemas.js'
@@ -11,7 +12,7 @@ import { type ResultLabel, resultTotals } from './totals.js'
 import type { RuleBook } from './versions.js'
 
 /** Which rules draw now, and how a diner stands: all but `version` is null where they have no pity row. */
-interface Standing {
+interface Standing extends EpochStanding {
   readonly version: number
   readonly count: number | null
   readonly triggered: number | null
@@ -22,21 +23,15 @@ interface Standing {
 
 const STANDING = readOf<Standing, [userId: number]>(`
   SELECT c.version, p.current_count AS count, p.pity_triggered_count AS triggered, p.last_draw_time AS lastDrawTime,
-    CAST(p.draw_day AS CHAR) AS day, p.day_count AS dayCount
-  FROM lottery_config AS c LEFT JOIN lottery_pity AS p ON p.user_id = ? WHERE c.id = 1`)
+    CAST(p.draw_day AS CHAR) AS day, p.day_count AS dayCount, ${EPOCH_STANDING.columns}
+  FROM lottery_config AS c LEFT JOIN lottery_pity AS p ON p.user_id = ? ${EPOCH_STANDING.joins} WHERE c.id = 1`)
 
 /** @throws Refusal LOTTERY_NOT_READY while the tables are at fault */
 async function readStanding(db: ReadsDb, ruleBook: RuleBook, userId: number) {
   ruleBook.assertReady()
   const [[standing]] = await db.reads(STANDING(userId))
-  const { version, rules } = await ruleBook.get(db.db, standing?.version ?? null)
-  return { version, rules, standing }
-}
-
-/** What reads for diners and what is left of Prisma. */
-interface ReadsDb {
-  readonly db: Db
-  readonly reads: Reads
+  const version = await ruleBook.get(db.db, standing?.version ?? null)
+  return { version, rules: version.rules, standing }
 }
 
 /** How a diner stands before the wheel: what their {@link LotteryConfig} is made from, and told apart by. */
@@ -45,27 +40,35 @@ export interface WheelView {
   readonly version: number
   readonly todayCount: number
   readonly pity: PityStatus
+  readonly fairness: Fairness
+}
+
+/** Who looks, when, and where they would check what they drew. */
+interface Looking {
+  readonly userId: number
+  readonly now: Date
+  readonly timeZone: string
+  readonly verifyUrl: string
 }
 
 /** @throws Refusal LOTTERY_NOT_READY */
 export async function viewWheel(
-  db: ReadsDb,
+  db: EpochDb,
   ruleBook: RuleBook,
-  userId: number,
-  now: Date,
-  timeZone: string
+  { userId, now, timeZone, verifyUrl }: Looking
 ): Promise<WheelView> {
   const { version, rules, standing } = await readStanding(db, ruleBook, userId)
   const todayCount = standing?.day === businessDay(now, timeZone) ? (standing.dayCount ?? 0) : 0
-  return { version, rules, todayCount, pity: toPityStatus(rules, standing) }
+  const fairness = await fairnessOf(db, userId, version, verifyUrl, standing)
+  return { version: version.version, rules, todayCount, pity: toPityStatus(rules, standing), fairness }
 }
 
 /** The wheel as it draws now, its published odds, and how the diner stands. */
-export function toConfig({ rules, version, todayCount, pity }: WheelView): LotteryConfig {
-  return { ...publishedWheel(rules), today_draw_count: todayCount, rules_version: version, user_pity: pity }
+export function toConfig({ rules, version, todayCount, pity, fairness }: WheelView): LotteryConfig {
+  return { ...publishedWheel(rules), today_draw_count: todayCount, rules_version: version, user_pity: pity, fairness }
 }
 
-type PublishedWheel = Omit<LotteryConfig, 'today_draw_count' | 'rules_version' | 'user_pity'>
+type PublishedWheel = Omit<LotteryConfig, 'today_draw_count' | 'rules_version' | 'user_pity' | 'fairness'>
 
 /** What is the same for every diner is made once a version. */
 const published = new WeakMap<Rules, PublishedWheel>()
@@ -97,7 +100,8 @@ function ruleSentences(rules: Rules): LotteryConfig['lottery_rules'] {
         ? `自上次获得${pityPrizeName(rules)}起，第${rules.pityLimit}次抽奖必得${pityPrizeName(rules)}`
         : '本活动不设保底',
     consumption_rule: `每次抽奖消耗${rules.costPoints}积分，三连抽、五连抽、十连抽按次数计算`,
-    security_rule: '抽奖结果由服务器以加密级随机数按公示概率产生，每次抽奖均记录所用规则版本',
+    security_rule:
+      '每次抽奖的结果由事先承诺的服务器种子与您的种子共同决定，按公示概率产生，并载入公开日志，任何人均可验证',
     daily_limit_rule: `每人每天最多抽奖${rules.dailyLimit}次，每日零点重新计算`
   }
 }

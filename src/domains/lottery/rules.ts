@@ -121,30 +121,34 @@ export interface Outcome {
   readonly prize: Prize
   /** Forced by the guarantee, not won by chance. */
   readonly isPity: boolean
+  /** What it was decided by: the number that was rolled, and the draws since the last pity prize. */
+  readonly roll: number
+  readonly pityBefore: number
 }
 
 /**
  * Decides `draws` draws in a row.
- * @param randomInt an integer from 0 to below its argument, each as likely as the next; asked once a draw, forced
+ * @param rollOf 0…9999, each as likely as the next, by the place of the draw in the row; asked once a draw, forced
  *   ones too, so that the dice of a row do not depend on the way to the guarantee
  */
 export function decide(
   rules: Rules,
   pity: Pity,
   draws: number,
-  randomInt: (below: number) => number
+  rollOf: (index: number) => number
 ): { outcomes: Outcome[]; pity: Pity } {
   const guaranteed = rules.prizes.find((prize) => prize.id === rules.pityPrizeId)
   assert(guaranteed, 'the pity prize is on the wheel')
   const outcomes: Outcome[] = []
   let { count, triggered } = pity
   for (let draw = 0; draw < draws; draw += 1) {
-    const chance = pickPrize(rules.prizes, randomInt(TOTAL_WEIGHT))
+    const roll = rollOf(draw)
+    const chance = pickPrize(rules.prizes, roll)
     const isPity = isPityReady(rules, count)
     const prize = isPity ? guaranteed : chance
+    outcomes.push({ prize, isPity, roll, pityBefore: count })
     count = prize.id === guaranteed.id ? 0 : count + 1
     if (isPity) triggered += 1
-    outcomes.push({ prize, isPity })
   }
   return { outcomes, pity: { count, triggered } }
 }

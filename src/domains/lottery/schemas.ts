@@ -12,6 +12,7 @@ import {
   StringEnum,
   Uuid
 } from '../../shared/schemas.js'
+import { ClientSeed, DrawFairness, Fairness, Rolled } from './fairness/schemas.js'
 import { ConfigPrize, DrawnPrize, forEachKind, PrizeType } from './prize.js'
 
 export const DrawType = StringEnum(['single', 'triple', 'five', 'ten'])
@@ -43,7 +44,8 @@ export const LotteryConfig = Type.Object({
     consumption_rule: Type.String(),
     security_rule: Type.String(),
     daily_limit_rule: Type.String()
-  })
+  }),
+  fairness: Fairness
 })
 export type LotteryConfig = Static<typeof LotteryConfig>
 
@@ -58,9 +60,10 @@ export const DrawBody = Type.Object(
     userId: Type.Optional(Type.Integer({ ...Id, description: "must be the token's user" })),
     costPoints: Type.Optional(
       Type.Integer({ ...PointsFilter, description: 'the price of one draw as the client knows it' })
-    )
+    ),
+    client_seed: Type.Optional(ClientSeed)
   },
-  { examples: [{ draw_type: 'ten', count: 10, costPoints: 100 }] }
+  { examples: [{ draw_type: 'ten', count: 10, costPoints: 100, client_seed: 'my own word' }] }
 )
 export type DrawBody = Static<typeof DrawBody>
 
@@ -76,7 +79,8 @@ export const DrawResult = Type.Object({
   color: Type.String(),
   is_pity: Type.Boolean(),
   points_awarded: Points,
-  prize: DrawnPrize
+  prize: DrawnPrize,
+  ...Rolled.properties
 })
 export type DrawResult = Static<typeof DrawResult>
 
@@ -93,7 +97,8 @@ export const Draw = Type.Object({
   remaining_points: Points,
   today_count: Count,
   remaining_draws_today: Count,
-  pity: PityStatus
+  pity: PityStatus,
+  fairness: Type.Optional(DrawFairness)
 })
 export type Draw = Static<typeof Draw>
 

@@ -10,6 +10,8 @@ import type { Snapshot } from './settings-schemas.js'
 /** Rules under their number. */
 export interface RulesVersion {
   readonly version: number
+  /** Of its snapshot, in hexadecimal. */
+  readonly sha256: string
   readonly rules: Rules
 }
 
@@ -68,7 +70,7 @@ type VersionRow = Pick<LotteryRuleVersion, 'version' | 'snapshot' | 'sha256'>
 
 function toVersion({ version, snapshot, sha256: hash }: VersionRow): RulesVersion {
   if (sha256(snapshot) !== hash) throw refuse('LOTTERY_NOT_READY', { faults: ['the snapshot was altered'] })
-  return { version, rules: rulesFrom(snapshot) }
+  return { version, sha256: hash, rules: rulesFrom(snapshot) }
 }
 
 /** Keeps the versions that were read: they never change, so each is read once. */

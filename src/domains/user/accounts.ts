@@ -1,15 +1,17 @@
 import { lockUser } from '../../engine/locks.js'
+import { writeAll } from '../../engine/tx.js'
 import type { PrivilegedWork, UnitOfWork } from '../../engine/unit-of-work.js'
 import { given } from '../../shared/given.js'
 import { refuse } from '../../shared/refusal.js'
 import { recordAct } from '../audit/audit.js'
+import { firstEpochWrites } from '../lottery/fairness/epochs.js'
 import { Account, NEW_ACCOUNT } from '../points/account.js'
 import { post } from '../points/ledger.js'
 import { type ProfileBody, toUserInfo, type UserInfo } from './schemas.js'
 
 /**
- * Makes a diner: nickname `用户` and the last four digits, a first balance with its ledger row, and a pity row
- * (contract section 3).
+ * Makes a diner: nickname `用户` and the last four digits, a first balance with its ledger row, a pity
+ * row and a first epoch (contract section 3).
  * @throws Prisma's P2002 when the mobile, or the openid, has an account already
  */
 export async function createUser(
@@ -22,6 +24,7 @@ export async function createUser(
     select: { userId: true }
   })
   await uow.tx.lotteryPity.create({ data: { userId } })
+  await writeAll(uow.tx, firstEpochWrites(uow, [userId]))
   if (points > 0) {
     const account = new Account(userId, NEW_ACCOUNT)
     account.credit(points, { source: 'register' })
