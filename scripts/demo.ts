@@ -7,6 +7,7 @@ import type { Reviewed } from '../src/domains/receipt/merchant-schemas.js'
 import type { Uploaded } from '../src/domains/receipt/schemas.js'
 import type { UserInfo } from '../src/domains/user/schemas.js'
 import { DemoClient, type Frame } from './lib/demo-client.js'
+import { proveDraw } from './lib/demo-proof.js'
 import { redeemPrize, type Told, visitShop } from './lib/demo-shop.js'
 import { SAMPLE_MERCHANT } from './lib/first-data.js'
 import { findInstance } from './lib/instance.js'
@@ -20,6 +21,8 @@ interface Wheel {
   readonly cost: number
   readonly pityLimit: number
   readonly pityPrize: string
+  /** Shown before the first draw. */
+  readonly commitment: string
 }
 
 /**
@@ -88,11 +91,15 @@ async function tour(address: string): Promise<number> {
     ...(await showAndCheck(friend, user.total_points, { draws: tenfold, after: [] }, wheel))
   ]
   for (const client of [diner, friend, merchant]) client.close()
+  if (faults.length === 0) {
+    heading('9. A draw is checked')
+    await proveDraw(diner, draws[1] as Draw, wheel.commitment)
+  }
 
   print()
   if (faults.length > 0)
     throw new Fault(`What the tour saw does not agree:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
-  print(pc.green('Everything agrees: answers, pushes, ledger, statistics and the guarantee.'))
+  print(pc.green('Everything agrees: answers, pushes, ledger, statistics, the guarantee, and the proof of a draw.'))
   return 0
 }
 
@@ -154,7 +161,8 @@ async function showWheel(client: DemoClient): Promise<Wheel> {
   }
   print(`   ${config.lottery_rules.guarantee_rule}`)
   const { pityLimit, pityPrizeName } = config.pitySystem
-  return { cost: config.cost_points, pityLimit, pityPrize: pityPrizeName }
+  const { server_seed_hash: commitment } = config.fairness
+  return { cost: config.cost_points, pityLimit, pityPrize: pityPrizeName, commitment }
 }
 
 async function drawAndShow(client: DemoClient, type: DrawType, { pityLimit, pityPrize }: Wheel): Promise<Draw> {

@@ -18,7 +18,8 @@ const benchmarks: Record<string, () => Promise<{ main(world: World, options: Ben
   fanout: () => import('./fanout.js'),
   growth: () => import('./growth.js'),
   batches: () => import('./batches.js'),
-  cluster: () => import('./cluster.js')
+  cluster: () => import('./cluster.js'),
+  fairness: () => import('./fairness.js')
 }
 
 /**
