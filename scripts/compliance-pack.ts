@@ -26,8 +26,8 @@ const DAY = /^\d{4}-\d{2}-\d{2}$/
 const ENTRIES_A_PAGE = 500
 
 /**
- * `npm run compliance:pack`: what a promotion with prizes has to keep for two years (SAMR order 32 of 2020, art. 19), of
- * some business days, in one folder: rules versions, draws, redemptions and orders, without names and with masked
+ * `npm run compliance:pack`: what a promotion with prizes has to keep for two years (SAMR order 32 of 2020, art. 19),
+ * of some business days, in one folder: rules versions, draws, redemptions and orders, without names and with masked
  * mobiles; the whole public log and its checkpoints; what an audit of it found; and a manifest with the SHA-256 of each
  * file. Exits 1 when the audit found a contradiction, with the pack written all the same.
  */

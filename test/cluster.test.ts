@@ -5,10 +5,12 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { auditLog } from '../scripts/lib/audit-log.js'
 import { type GaleraCluster, type GaleraNode, startGalera } from '../scripts/lib/galera.js'
 import { startHaproxy } from '../scripts/lib/haproxy.js'
 import { freePort } from '../scripts/lib/mariadbd.js'
 import { migrate, readMigrations } from '../scripts/lib/migrations.js'
+import { ownLog } from '../scripts/lib/own-log.js'
 import { slowDisk } from '../scripts/lib/slow-disk.js'
 import {
   createApp,
@@ -37,6 +39,7 @@ let dir: string
 let cluster: GaleraCluster
 let redis: TestRedis
 const ENCRYPTION_KEY = randomBytes(32).toString('hex')
+const FAIRNESS_KEY = randomBytes(32).toString('hex')
 
 beforeAll(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'lottery-cluster-'))
@@ -71,7 +74,8 @@ async function whole(): Promise<void> {
 }
 
 /** The service of this process, on the cluster. */
-const serviceOn = (url: string) => createApp({ config: { DATABASE_URL: url, REDIS_URL: redis.url, ENCRYPTION_KEY } })
+const serviceOn = (url: string) =>
+  createApp({ config: { DATABASE_URL: url, REDIS_URL: redis.url, ENCRYPTION_KEY, FAIRNESS_KEY } })
 
 const writtenBy = async (app: FastifyInstance) => (await app.inject('/health')).json().checks.db.host as string
 const nameOf = (node: GaleraNode | undefined) => `127.0.0.1:${node?.port}`
@@ -262,6 +266,7 @@ async function deployment(random: () => number) {
     DATA_DIR: dir,
     JWT_SECRET,
     ENCRYPTION_KEY,
+    FAIRNESS_KEY,
     RATE_LIMIT: 'off',
     DB_POOL: '10'
   }
@@ -354,6 +359,23 @@ test(
     console.info(`${done.join(', ')}: ${story.actions()} actions; asked again: ${JSON.stringify(client.repeated)}`)
     expect(await storyFaults(app, cast, story.acknowledged)).toEqual([])
     expect(await ledgerFaults(app, userIds)).toEqual([])
+    // The public log was continued by whichever instance was there: each draw is in it once, and all of it agrees.
+    await until(async () => {
+      const rows = await onNode<{ n: bigint }>(
+        written(),
+        'SELECT COUNT(*) AS n FROM lottery_draws WHERE log_index IS NULL'
+      )
+      return Number(rows[0]?.n) === 0 || (await app.publicLog.advance().catch(() => undefined)) === 0
+    })
+    const folder = path.join(dir, `audit-${SEED}`)
+    const audited = await auditLog(ownLog(app.db, app.cipher, app.publicLog.signer), folder, { start() {}, done() {} })
+    expect(audited.faults).toEqual([])
+    const logged = await onNode<{ n: bigint }>(
+      written(),
+      'SELECT COUNT(*) AS n FROM lottery_draws WHERE log_index IS NULL'
+    )
+    expect(Number(logged[0]?.n)).toBe(0)
+    await whole()
     const tables = await onNode<{ t: string }>(
       written(),
       "SELECT TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'lottery'"

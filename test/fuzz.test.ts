@@ -131,7 +131,7 @@ function fits(schema: Schema, value: unknown): boolean {
 
 /** What is wrong with an answer; undefined when nothing is. */
 function faultOf({ responses }: Operation, request: FuzzRequest, reply: LightMyRequestResponse): string | undefined {
-  const isJson = String(reply.headers['content-type']).startsWith('application/json')
+  const isJson = /^application\/json\b/.test(String(reply.headers['content-type']))
   const body = isJson ? reply.json() : undefined
   const refused = body?.error as ErrorName | undefined
   if (reply.statusCode >= 500 && !OUTSIDE.has(refused)) return `is a ${reply.statusCode}: ${reply.payload}`

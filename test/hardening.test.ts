@@ -192,6 +192,7 @@ test('no write of any route applies a field that is not its own', async () => {
   }
   await act(diner, 'PUT', '/api/user/profile', { nickname: '阿明' })
   await act(diner, 'POST', '/api/lottery/draw', {})
+  await act(diner, 'POST', '/api/lottery/fairness/rotate', {})
   await act(diner, 'POST', '/api/exchange/submit', { product_id: productId })
   await act(diner, 'POST', `/api/exchange/orders/${orders[0]}/cancel`, {})
   await act(diner, 'POST', '/api/merchant/apply', {

@@ -50,6 +50,23 @@ const ADD = {
       [id, id, diner.userId]
     )
   },
+  epoch: async () => {
+    const at = new Date(moment)
+    await sql('UPDATE lottery_pity SET epoch = epoch + 1 WHERE user_id = ?', [diner.userId])
+    await sql(
+      `UPDATE fairness_epochs AS e JOIN lottery_pity AS p USING (user_id) SET e.started_at = ?
+       WHERE p.user_id = ? AND e.epoch = p.epoch`,
+      [at, diner.userId]
+    )
+    await sql(
+      `INSERT INTO fairness_epochs (user_id, epoch, server_seed, server_seed_hash)
+       SELECT user_id, epoch + 1, '', SHA2(epoch, 256) FROM lottery_pity WHERE user_id = ?`,
+      [diner.userId]
+    )
+  },
+  rules: () =>
+    sql(`INSERT INTO lottery_rule_versions (version, snapshot, sha256, valid_from)
+      SELECT MAX(version) + 1, '{}', REPEAT('a', 64), NOW(3) FROM lottery_rule_versions`),
   order: () =>
     sql(
       `INSERT INTO exchange_orders (order_no, user_id, commodity_id, product_name, category, quantity, unit_points,
@@ -96,6 +113,8 @@ const LISTS = [
   ['/api/user/vouchers?', 'vouchers', 'code', 'voucher'],
   ['/api/user/vouchers?status=unused&', 'vouchers', 'code', 'voucher'],
   ['/api/lottery/records?', 'records', 'id', 'draw'],
+  ['/api/lottery/fairness/epochs?', 'epochs', 'epoch', 'epoch'],
+  ['/api/fairness/rules?', 'versions', 'version', 'rules'],
   ['/api/exchange/products?', 'products', 'id', 'product'],
   ['/api/exchange/products?sort=hot&', 'products', 'id', 'product'],
   ['/api/exchange/orders?', 'orders', 'order_id', 'order'],

@@ -5,7 +5,10 @@ import { fromHex, toHex } from '../src/checker/bytes.js'
 import { isSigned, readCheckpoint } from '../src/checker/checkpoint.js'
 import { CHECKS, checkProof } from '../src/checker/proof.js'
 import { GrowingLog, hashLeaf, isConsistent, isIncluded } from '../src/checker/tree.js'
+import { drawAll } from '../src/domains/lottery/draw.js'
+import { readProof } from '../src/domains/lottery/fairness/proof.js'
 import { publicStatistics } from '../src/domains/lottery/fairness/statistics.js'
+import { createUser } from '../src/domains/user/accounts.js'
 import {
   consistencySpans,
   inclusionSpans,
@@ -15,7 +18,7 @@ import {
   spanHash
 } from '../src/transparency/merkle.js'
 import { createSigner } from '../src/transparency/note.js'
-import { createApp, type Diner, newDiner, sql } from './helpers/app.js'
+import { createApp, type Diner, drawTools, newDiner, newMobile, sql } from './helpers/app.js'
 
 describe('the tree', () => {
   const LEAVES = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657', '606162636465666768696a6b6c6d6e6f']
@@ -357,6 +360,50 @@ describe('a proof', () => {
     const late = await verdicts(await proof())
     expect([...late]).toEqual(CHECKS.map((check) => [check, 'right']))
     expect((await other.get(`/api/lottery/fairness/draws/${draw_id}`)).json().error).toBe('NOT_FOUND')
+  })
+
+  test('of every draw holds, when one diner draws on two instances at once, with keys that are used twice', async () => {
+    const apps = [await createApp(), await createApp()] as const
+    const diner = await newDiner(apps[0], { points: 9000 })
+    const { server_seed_hash: commitment } = (await diner.get('/api/lottery/fairness')).json().data
+    const drawAt = (n: number, key: string) =>
+      apps[n % 2 === 0 ? 0 : 1].inject({
+        method: 'POST',
+        url: '/api/lottery/draw',
+        headers: { authorization: `Bearer ${diner.access}`, 'idempotency-key': key },
+        payload: { draw_type: 'triple', client_seed: key }
+      })
+    // Each key twice, on either instance.
+    const replies = await Promise.all(Array.from({ length: 24 }, (_, n) => drawAt(n, `key ${Math.floor(n / 2)}`)))
+    const draws = new Map(replies.map((reply) => [reply.json().data.draw_id, reply.json().data.fairness.nonce]))
+    expect([...draws.values()].sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, n) => n * 3))
+    await diner.post('/api/lottery/fairness/rotate')
+    await apps[1].publicLog.advance()
+    const { verifierKey } = apps[0].publicLog.signer
+    for (const drawId of draws.keys()) {
+      const proof = (await diner.get(`/api/lottery/fairness/draws/${drawId}`)).body
+      const findings = await checkProof(proof, { commitment, verifierKey })
+      expect(findings.filter(({ verdict }) => verdict !== 'right')).toEqual([])
+    }
+  })
+
+  test('of every draw holds, when 128 diners draw in one batch', async () => {
+    const app = await createApp()
+    const ids = await Promise.all(
+      Array.from({ length: 128 }, () => app.tx((uow) => createUser(uow, { mobile: newMobile(), points: 1000 })))
+    )
+    const requests = ids.map((userId, n) => ({ userId, type: n % 2 === 0 ? ('single' as const) : ('five' as const) }))
+    const answers = await app.fastTx((uow) => drawAll(uow, drawTools(app), requests))
+    await app.publicLog.advance()
+    for (const [n, answer] of answers.entries()) {
+      if ('refusal' in answer) throw answer.refusal
+      const userId = ids[n] ?? 0
+      const proof = await readProof(app, app.cipher, userId, answer.answer.draw_id)
+      const { serverSeed } = await app.db.fairnessEpoch.findFirstOrThrow({ where: { userId, epoch: 1 } })
+      const told = JSON.stringify({ ...proof, server_seed: app.cipher.decrypt(serverSeed) })
+      const findings = await checkProof(told, { verifierKey: app.publicLog.signer.verifierKey })
+      expect(findings.filter(({ verdict }) => verdict !== 'right')).toEqual([])
+    }
   })
 
   test('that is bent anywhere is refused, and the line that is wrong is named', async () => {

@@ -58,6 +58,11 @@ export class UnitOfWork<T extends RawTx = Tx> {
     return this.#context.cipher
   }
 
+  /** False in a script, which was given no key and can encrypt nothing. */
+  get hasKey(): boolean {
+    return this.#context.cipher.keyId !== ''
+  }
+
   /**
    * The instant of everything this transaction does. It is read from the clock when first asked for: whoever waits for
    * a lock asks after it, so that a thing happens when it gets its turn and not when it began to wait.

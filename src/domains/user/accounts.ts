@@ -24,7 +24,8 @@ export async function createUser(
     select: { userId: true }
   })
   await uow.tx.lotteryPity.create({ data: { userId } })
-  await writeAll(uow.tx, firstEpochWrites(uow, [userId]))
+  // A seed is kept encrypted. Who was made by a script, without a key, gets an epoch at the first look.
+  if (uow.hasKey) await writeAll(uow.tx, firstEpochWrites(uow, [userId]))
   if (points > 0) {
     const account = new Account(userId, NEW_ACCOUNT)
     account.credit(points, { source: 'register' })

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { DAY_MS } from '../../shared/time.js'
 import type { VoucherStatus } from './schemas.js'
 
@@ -7,7 +8,9 @@ const CODE_LENGTH = 12
 
 /** A fresh code: 25^12, about 6 × 10^16, of them are as likely as each other (contract section 6). */
 export function newVoucherCode(randomInt: (below: number) => number): string {
-  return Array.from({ length: CODE_LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')
+  const code = Array.from({ length: CODE_LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')
+  assert.equal(code.length, CODE_LENGTH, 'the random numbers are numbers, and in range')
+  return code
 }
 
 /** When a voucher issued at an instant expires. */

@@ -3,7 +3,7 @@ import { leafHash } from '../../../transparency/merkle.js'
 import { createSigner } from '../../../transparency/note.js'
 import { effectiveOdds } from '../rules.js'
 import { standardRules } from '../standard-wheel.js'
-import { snapshotOf } from '../versions.js'
+import { snapshotOf, toSnapshot } from '../versions.js'
 import { rulesLine } from './leaves.js'
 import type { PublicStatistics } from './public-schemas.js'
 
@@ -55,7 +55,7 @@ export const examples = {
   lines: `${leaf}\n`,
   inclusion: { index: 0, size: 1, leaf, leaf_hash: leafHash(leaf).toString('hex'), hashes: [] as string[] },
   consistency: { from: 1, to: 1, hashes: [] as string[] },
-  snapshot,
+  snapshot: toSnapshot(rules),
   versions: {
     versions: [{ version: 1, sha256, valid_from: at, snapshot }],
     pagination: { total: 1, page: 1, limit: 20, total_pages: 1 },

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { pageFrom, type Sort } from '../../../engine/keyset.js'
@@ -8,6 +8,7 @@ import { FreshCache } from '../../../shared/fresh-cache.js'
 import { refuse } from '../../../shared/refusal.js'
 import { failures, ok, type PageQuery, success } from '../../../shared/schemas.js'
 import { listCheckpoints } from '../../../transparency/log.js'
+import { Snapshot } from '../settings-schemas.js'
 import { examples } from './public-examples.js'
 import { newestCheckpoint, proveConsistency, proveInclusion, readEntries } from './public-log.js'
 import {
@@ -39,8 +40,8 @@ function cacheable(reply: FastifyReply, isFinal: boolean): void {
 }
 
 /** A text that is sent as it is: past the envelope, byte for byte. */
-const raw = (type: string, description: string, example: string) => ({
-  200: { description, content: { [type]: { schema: Type.String({ examples: [example] }), example } } }
+const raw = <T>(type: string, description: string, example: T, schema: TSchema = Type.String()) => ({
+  200: { description, content: { [type]: { schema, example } } }
 })
 
 /**
@@ -157,7 +158,7 @@ const rules: FastifyPluginAsyncTypebox = async (app) => {
         tags: TAGS,
         summary: 'The snapshot of one rules version, bare: its SHA-256 is the one that draws name',
         params: VersionParams,
-        response: { ...raw('application/json', 'The snapshot', examples.snapshot), ...failures('NOT_FOUND') }
+        response: { ...raw('application/json', 'The snapshot', examples.snapshot, Snapshot), ...failures('NOT_FOUND') }
       }
     },
     async ({ params }, reply) => {
