@@ -17,8 +17,3 @@ export interface LogSource {
   /** The lines from one place to below another, made again from what they tell of. */
   told(db: RawDb, from: number, to: number): Promise<string[]>
 }
-
-/** One line as RFC 8785 wants it: names in their order, nothing between. Values are whole numbers, texts, and lists. */
-export function canonicalLine(fields: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify(Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))))
-}

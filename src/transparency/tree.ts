@@ -38,29 +38,28 @@ export async function growth(
   size: number,
   leaves: readonly Buffer[]
 ): Promise<{ writes: Write[]; root: Buffer }> {
-  const end = size + leaves.length
   const before = fullNodesOf([0, size])
   const known = await loadNodes(db, before)
-  const made: FullNode[] = []
-  for (const [offset, hash] of leaves.entries()) {
-    let node: FullNode = { level: 0, index: size + offset }
-    known.set(nameOf(node), hash)
-    // A right child completes its parent, whose left half is full: made here, or one of those the log ended with.
-    while (node.index % 2 === 1) {
-      const parent = { level: node.level + 1, index: (node.index - 1) / 2 }
-      const left = found(known, { level: node.level, index: node.index - 1 })
-      known.set(nameOf(parent), nodeHash(left, found(known, node)))
-      if (parent.level >= KEPT_LEVEL) made.push(parent)
-      node = parent
+  /** The full subtrees that it ends with, from the largest. */
+  const peaks = before.map((node) => ({ ...node, hash: found(known, node) }))
+  const made: [level: number, index: number, hash: Buffer][] = []
+  for (const [offset, leaf] of leaves.entries()) {
+    let [level, index, hash] = [0, size + offset, leaf]
+    // A right child completes its parent, whose left half is the last peak.
+    for (; index % 2 === 1; level += 1, index = (index - 1) / 2) {
+      hash = nodeHash(peaks.pop()?.hash ?? missing(level, index), hash)
+      if (level + 1 >= KEPT_LEVEL) made.push([level + 1, (index - 1) / 2, hash])
     }
+    peaks.push({ level, index, hash })
   }
   return {
-    writes: [
-      ...insertLeaves(leaves.map((hash, offset) => [size + offset, hash])),
-      ...insertNodes(made.map((node) => [node.level, node.index, found(known, node)]))
-    ],
-    root: spanHash([0, end], (node) => found(known, node))
+    writes: [...insertLeaves(leaves.map((hash, offset) => [size + offset, hash])), ...insertNodes(made)],
+    root: peaks.map(({ hash }) => hash).reduceRight((right, left) => nodeHash(left, right))
   }
+}
+
+function missing(level: number, index: number): never {
+  throw new Error(`the log lacks what is left of ${level} ${index}`)
 }
 
 function found(known: Hashes, node: FullNode): Buffer {

@@ -19,6 +19,7 @@ import {
   readNextEpochs,
   turnOf
 } from './fairness/epochs.js'
+import { openSeed } from './fairness/seeds.js'
 import { PRIZE_KINDS, toDrawnPrize } from './prize.js'
 import { pushResult } from './pushes.js'
 import { DRAWS, decide, isPityReady, type Outcome, type Pity, type Rules } from './rules.js'
@@ -98,7 +99,7 @@ function decideDraw(
   const turn = turnBefore(request, epochOf(row), next, draws, now)
   const epoch = turn?.begun ?? epochOf(row)
   const clientSeed = request.clientSeed ?? epoch.clientSeed
-  const serverSeed = Buffer.from(cipher.decrypt(epoch.serverSeed), 'hex')
+  const serverSeed = openSeed(cipher, epoch.serverSeed)
   const { outcomes, pity } = decide(rules, before, draws, (index) =>
     rollOf(serverSeed, clientSeed, epoch.nonce + index)
   )

@@ -1,5 +1,3 @@
-import { canonicalLine } from '../../../transparency/source.js'
-
 /** A result of a draw, as its line tells it; the numbers are null in draws from before there were seeds. */
 export interface LeafResult {
   readonly sequence: number
@@ -22,31 +20,29 @@ export interface LeafDraw {
 }
 
 /**
- * The lines of the public log (docs/FAIRNESS.md, "The log"). A diner's pseudonym is the commitment of their epoch. A
+ * The lines of the public log (docs/FAIRNESS.md, "The log"), as RFC 8785 writes them: names in their order, and what
+ * `JSON.stringify` makes of whole numbers, texts and lists is already theirs. A diner's pseudonym is the commitment of their epoch. A
  * client seed is at most 64 bytes and always told as it is: from its hash nobody could compute a roll.
  */
 export function drawLine(draw: LeafDraw): string {
   const { draw_id: id, created_at, rules_version: v, server_seed_hash: c, client_seed: s, results } = draw
-  const told = {
-    id,
-    at: created_at.getTime(),
-    v,
-    p: results.map((result) => result.prize_id),
-    f: results.map((result) => Number(result.is_pity))
-  }
+  const at = created_at.getTime()
+  const p = results.map((result) => result.prize_id)
+  const f = results.map((result) => Number(result.is_pity))
   const [first] = results
-  if (c === null || s === null || first?.nonce == null) return canonicalLine({ t: 'draw0', ...told })
-  const rolls = results.map((result) => result.roll)
-  return canonicalLine({ t: 'draw', ...told, c, s, n: first.nonce, b: first.pity_before, r: rolls })
+  // The names are in their order here: sorting them for each line is a tenth of what the log costs.
+  if (c === null || s === null || first?.nonce == null) return JSON.stringify({ at, f, id, p, t: 'draw0', v })
+  const r = results.map((result) => result.roll)
+  return JSON.stringify({ at, b: first.pity_before, c, f, id, n: first.nonce, p, r, s, t: 'draw', v })
 }
 
 export function rulesLine({ version, sha256, valid_from }: { version: number; sha256: string; valid_from: Date }) {
-  return canonicalLine({ t: 'rules', v: version, sha256, at: valid_from.getTime() })
+  return JSON.stringify({ at: valid_from.getTime(), sha256, t: 'rules', v: version })
 }
 
 /** That of an epoch that has ended; `seed` is in hexadecimal. */
 export function seedLine({ commitment, seed, draws, endedAt }: SeedLeaf): string {
-  return canonicalLine({ t: 'seed', c: commitment, k: seed, n: draws, at: endedAt.getTime() })
+  return JSON.stringify({ at: endedAt.getTime(), c: commitment, k: seed, n: draws, t: 'seed' })
 }
 
 interface SeedLeaf {

@@ -11,6 +11,7 @@ const SEEDS_A_STEP = 200
 
 interface DrawRow extends Omit<LeafDraw, 'results'>, LeafResult {
   readonly user_id: number
+  readonly epoch: number | null
   readonly log_index: number | bigint | null
 }
 
@@ -32,9 +33,16 @@ interface SeedRow {
 }
 
 /** A draw as it waits to be logged, or was. */
-type LoggedDraw = LeafDraw & { readonly user_id: number; readonly log_index: number | bigint | null }
+interface LoggedDraw extends LeafDraw {
+  readonly user_id: number
+  readonly log_index: number | bigint | null
+  readonly results: LeafResult[]
+  /** 0, and -1, from before there were seeds. */
+  readonly epoch: number
+  readonly firstNonce: number
+}
 
-const DRAW_COLUMNS = Prisma.sql`d.draw_id, d.user_id, d.created_at, d.rules_version, d.log_index,
+const DRAW_COLUMNS = Prisma.sql`d.draw_id, d.user_id, d.created_at, d.rules_version, d.log_index, d.epoch,
   COALESCE(d.client_seed, e.client_seed) AS client_seed, e.server_seed_hash,
   r.sequence, r.prize_id, r.is_pity, r.nonce, r.roll, r.pity_before`
 const DRAW_JOINS = Prisma.sql`JOIN lottery_records AS r ON r.draw_id = d.draw_id
@@ -92,8 +100,7 @@ export function fairnessSource(cipher: Pick<Cipher, 'decrypt'>): LogSource {
       for (const draw of gather(
         await db.$queryRaw<DrawRow[]>`
           SELECT ${DRAW_COLUMNS} FROM lottery_draws AS d ${DRAW_JOINS}
-          WHERE d.log_index >= ${from} AND d.log_index < ${to}
-          ORDER BY d.draw_id, r.sequence`
+          WHERE d.log_index >= ${from} AND d.log_index < ${to}`
       )) {
         lines.set(Number(draw.log_index), drawLine(draw))
       }
@@ -114,19 +121,31 @@ async function waitingDraws(tx: RawTx, after: number): Promise<LoggedDraw[]> {
     SELECT ${DRAW_COLUMNS} FROM (
       SELECT draw_id, user_id, created_at, rules_version, log_index, client_seed, epoch FROM lottery_draws
       WHERE log_index IS NULL AND user_id > ${after} ORDER BY user_id, draw_id LIMIT ${DRAWS_A_STEP}
-    ) AS d ${DRAW_JOINS}
-    ORDER BY d.user_id, e.epoch, r.nonce, d.draw_id, r.sequence`
-  return gather(rows)
+    ) AS d ${DRAW_JOINS}`
+  return gather(rows).sort(byNonce)
 }
 
-/** Rows of results, those of a draw together, as draws. */
+/** By user, and there in the order in which they were drawn; those from before there were seeds come first. */
+function byNonce(a: LoggedDraw, b: LoggedDraw): number {
+  const places = [a.user_id - b.user_id, a.epoch - b.epoch, a.firstNonce - b.firstNonce]
+  return places.find((difference) => difference !== 0) ?? (a.draw_id < b.draw_id ? -1 : 1)
+}
+
+/** Rows of results, as draws, with the results of each in their order. */
 function gather(rows: readonly DrawRow[]): LoggedDraw[] {
-  const draws = new Map<string, DrawRow & { results: LeafResult[] }>()
+  const draws = new Map<string, LoggedDraw>()
   for (const row of rows) {
     const draw = draws.get(row.draw_id)
-    if (draw === undefined) draws.set(row.draw_id, { ...row, results: [row] })
-    else draw.results.push(row)
+    if (draw !== undefined) {
+      draw.results.push(row)
+      continue
+    }
+    const { draw_id, user_id, created_at, rules_version, log_index, client_seed, server_seed_hash } = row
+    const own = { draw_id, user_id, created_at, rules_version, log_index, client_seed, server_seed_hash }
+    const [epoch, firstNonce] = [row.epoch ?? 0, row.nonce === null ? -1 : row.nonce - row.sequence + 1]
+    draws.set(draw_id, { ...own, epoch, firstNonce, results: [row] })
   }
+  for (const { results } of draws.values()) if (results.length > 1) results.sort((a, b) => a.sequence - b.sequence)
   return [...draws.values()]
 }
 
@@ -151,11 +170,14 @@ const placeSeeds = (rows: readonly SeedRow[], first: number): Write[] =>
 function placeDraws(draws: readonly LoggedDraw[], first: number): Write[] {
   if (draws.length === 0) return []
   const ids = draws.map((draw) => draw.draw_id)
-  const list = Prisma.join(ids)
   return [
     {
-      statement: Prisma.sql`
-        UPDATE lottery_draws SET log_index = ${first - 1} + FIELD(draw_id, ${list}) WHERE draw_id IN (${list})`,
+      // Made where it is needed alone: it is long.
+      get statement() {
+        const list = Prisma.join(ids)
+        return Prisma.sql`
+          UPDATE lottery_draws SET log_index = ${first - 1} + FIELD(draw_id, ${list}) WHERE draw_id IN (${list})`
+      },
       bulk: {
         one: 'UPDATE lottery_draws SET log_index = ? WHERE draw_id = ?',
         rows: ids.map((id, offset) => [first + offset, id])
