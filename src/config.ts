@@ -165,7 +165,8 @@ export const ConfigSchema = Type.Object({
   RATE_LIMIT_LOGIN: Count(5, 'logins a minute'),
   RATE_LIMIT_SEND_CODE: Count(3, 'verification codes a minute'),
   RATE_LIMIT_DRAW: Count(10, 'draws a minute'),
-  RATE_LIMIT_SOCKET: Count(30, 'sockets opened a minute')
+  RATE_LIMIT_SOCKET: Count(30, 'sockets opened a minute'),
+  RATE_LIMIT_PUBLIC_LOG: Count(600, 'requests a minute for the public log of draws, which an audit reads whole')
 })
 export type Config = Static<typeof ConfigSchema>
 

@@ -1,8 +1,10 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { auditLog } from '../scripts/lib/audit-log.js'
 import { type LogClient, logClient } from '../scripts/lib/log-client.js'
 import { consistencySpans, type FullNode, leafHash, nodeHash, type Span, spanHash } from '../src/transparency/merkle.js'
@@ -298,6 +300,24 @@ async function createLongApp(): Promise<FastifyInstance> {
   await app.ready()
   return app
 }
+
+test('who reads the log waits where the service says so, and says what it answers otherwise', async () => {
+  const answers: [number, Record<string, string>, string][] = [
+    [429, { 'retry-after': '0' }, '{}'],
+    [503, { 'retry-after': '0' }, '{}'],
+    [200, {}, '{"data":{"verifier_key":"a key"}}'],
+    [500, {}, 'broken']
+  ]
+  const server = createServer((_request, response) => {
+    const [status, headers, body] = answers.shift() ?? [404, {}, '']
+    response.writeHead(status, headers).end(body)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const log = logClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  expect(await log.key()).toBe('a key')
+  await expect(log.key()).rejects.toThrow(/answers 500: broken/)
+})
 
 describe('the tools', () => {
   test('audit, verify and pack say what there is, exit 0, and 1 once a row was changed', async () => {

@@ -117,6 +117,20 @@ test('the queue of receipts has a length and an age', async () => {
   expect(series.get('review_queue_oldest_seconds')).toBeLessThan(7500)
 })
 
+test('the public log has a length, and is so far behind', async () => {
+  const app = await createApp()
+  const diner = await newDiner(app)
+  await app.publicLog.advance()
+  const { draw_id: drawId } = (await diner.post('/api/lottery/draw')).json().data
+  await sql('UPDATE lottery_draws SET created_at = UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE WHERE draw_id = ?', [drawId])
+  const before = await scrape(await createApp())
+  expect(before.get('public_log_waiting_seconds')).toBeGreaterThanOrEqual(290)
+  const added = await app.publicLog.advance()
+  const after = await scrape(await createApp())
+  expect(after.get('public_log_waiting_seconds')).toBe(0)
+  expect(after.get('public_log_entries')).toBe((before.get('public_log_entries') ?? 0) + Number(added))
+})
+
 /** Without what a new connection starts with. */
 const asked = (seen: string[]) => seen.filter((text) => !/^\w+: (?:SET|SELECT (?:@@|VERSION))/i.test(text))
 

@@ -67,3 +67,11 @@ test('all requests together have a limit over 15 minutes; health is not counted'
   expect(Number((await call()).headers['retry-after'])).toBeGreaterThan(60)
   expect((await app.inject('/health/live')).statusCode).toBe(200)
 })
+
+test('the public log has a limit of its own, which neither takes from the others nor gives to them', async () => {
+  const app = await createApp({ config: { ...limits, RATE_LIMIT_PUBLIC_LOG: 9, RATE_LIMIT_WINDOW_MAX: 8 } })
+  const ask = (url: string, remoteAddress = '10.0.0.9') => app.inject({ url, remoteAddress })
+  expect(await statuses(10, () => ask('/api/fairness/checkpoint'))).toEqual([...Array(9).fill(200), 429])
+  expect(await statuses(7, () => ask('/api/wechat/diagnostics'))).toEqual([...Array(6).fill(200), 429])
+  expect((await ask('/api/fairness/key', '10.0.0.8')).statusCode).toBe(200)
+})

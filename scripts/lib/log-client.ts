@@ -1,6 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Fault } from './print.js'
 
 const TIMEOUT_MS = 30_000
+/** What is worth waiting for: a limit, a database that is away for a moment. */
+const PATIENT: ReadonlySet<number> = new Set([429, 503])
+const LONGEST_WAIT_SECONDS = 900
 const ENTRIES_AT_A_TIME = 1000
 const CHECKPOINTS_AT_A_TIME = 100
 
@@ -27,6 +31,11 @@ export function logClient(url: string): LogClient {
       throw new Fault(`${base}/${path} does not answer: ${(err as Error).message}`)
     }
     const body = await answer.text()
+    const wait = Number(answer.headers.get('retry-after') ?? Number.NaN)
+    if (PATIENT.has(answer.status) && wait <= LONGEST_WAIT_SECONDS) {
+      await pause(wait * 1000)
+      return ask(path)
+    }
     if (!answer.ok) throw new Fault(`${base}/${path} answers ${answer.status}: ${body.slice(0, 300)}`)
     return body
   }

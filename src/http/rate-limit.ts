@@ -17,10 +17,12 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     /** Which limit a minute applies; `general` where nothing is said. */
-    limit?: 'general' | 'login' | 'sendCode' | 'draw' | 'socket'
+    limit?: 'general' | 'login' | 'sendCode' | 'draw' | 'socket' | 'publicLog'
   }
 }
 
+/** Kinds that the limit of 15 minutes does not count: sockets, and a log that an audit reads from end to end. */
+const OWN_ALONE: ReadonlySet<string> = new Set(['socket', 'publicLog'])
 const MINUTE_MS = 60_000
 const WINDOW_MS = 15 * MINUTE_MS
 const MAX_CLIENTS = 100_000
@@ -52,12 +54,13 @@ export default fp(
       login: limiter('login', config.RATE_LIMIT_LOGIN, MINUTE_MS),
       sendCode: limiter('sendCode', config.RATE_LIMIT_SEND_CODE, MINUTE_MS),
       draw: limiter('draw', config.RATE_LIMIT_DRAW, MINUTE_MS),
-      socket: limiter('socket', config.RATE_LIMIT_SOCKET, MINUTE_MS)
+      socket: limiter('socket', config.RATE_LIMIT_SOCKET, MINUTE_MS),
+      publicLog: limiter('publicLog', config.RATE_LIMIT_PUBLIC_LOG, MINUTE_MS)
     }
 
     app.decorate('countRequest', async (request, reply) => {
       const kind = request.routeOptions.config?.limit ?? 'general'
-      for (const limit of kind === 'socket' ? [perMinute.socket] : [perMinute[kind], whole]) {
+      for (const limit of OWN_ALONE.has(kind) ? [perMinute[kind]] : [perMinute[kind], whole]) {
         const result = await limit(request)
         if (result.isAllowed) continue
         if (result.isExceeded) throw refuse('RATE_LIMITED', undefined, result.ttlInSeconds)

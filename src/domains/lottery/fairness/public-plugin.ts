@@ -9,6 +9,7 @@ import { refuse } from '../../../shared/refusal.js'
 import { failures, ok, type PageQuery, success } from '../../../shared/schemas.js'
 import { listCheckpoints } from '../../../transparency/log.js'
 import { Snapshot } from '../settings-schemas.js'
+import { watchLog } from './log-gauges.js'
 import { examples } from './public-examples.js'
 import { newestCheckpoint, proveConsistency, proveInclusion, readEntries } from './public-log.js'
 import {
@@ -28,7 +29,7 @@ import {
 import { publicStatistics } from './statistics.js'
 
 const TAGS = ['fairness']
-const open = { access: 'public' } as const
+const open = { access: 'public', limit: 'publicLog' } as const
 /** How long what may still change can be kept by caches that everybody shares. */
 const FRESH_SECONDS = 2
 const STATISTICS_MS = 5000
@@ -49,6 +50,7 @@ const raw = <T>(type: string, description: string, example: T, schema: TSchema =
  * are sent bare, since what is signed and hashed are their bytes.
  */
 const publicFairness: FastifyPluginAsyncTypebox = async (app) => {
+  watchLog(app)
   for (const routes of [signed, entries, proofs, rules]) await app.register(routes)
 }
 
