@@ -18,6 +18,7 @@ import counter from './domains/counter/merchant-plugin.js'
 import diagnostics from './domains/diagnostics/plugin.js'
 import merchantExchange from './domains/exchange/merchant-plugin.js'
 import exchange from './domains/exchange/plugin.js'
+import brake from './domains/lottery/brake-plugin.js'
 import fairPage from './domains/lottery/fairness/page-plugin.js'
 import publicFairness from './domains/lottery/fairness/public-plugin.js'
 import merchantLottery from './domains/lottery/merchant-plugin.js'
@@ -177,7 +178,7 @@ async function registerRequestPath(app: FastifyInstance, options: AppOptions): P
 /** The routes: each domain's own, by whom they are for. */
 async function registerDomains(app: FastifyInstance): Promise<void> {
   await app.register(auth, { prefix: '/api/auth' })
-  for (const plugin of [user, points, voucher]) await app.register(plugin, { prefix: '/api/user' })
+  for (const plugin of [user, points, voucher, brake]) await app.register(plugin, { prefix: '/api/user' })
   await app.register(lottery, { prefix: '/api/lottery' })
   await app.register(publicFairness, { prefix: '/api/fairness' })
   await app.register(fairPage)

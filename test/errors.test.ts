@@ -97,6 +97,10 @@ test('what the wheel refuses', async () => {
   expectReply('POINTS_INSUFFICIENT', reply)
   expect(reply.json().details).toEqual({ required: 100, current: 99, shortage: 1 })
 
+  const held = await newDiner(app)
+  await held.put('/api/user/limits', { daily_draws: 0 })
+  expectReply('SELF_LIMIT', await held.post('/api/lottery/draw'))
+
   await sql('UPDATE lottery_config SET is_active = 0')
   const closed = await createApp()
   expectReply('LOTTERY_CLOSED', await (await newDiner(closed)).post('/api/lottery/draw'))

@@ -191,6 +191,7 @@ test('no write of any route applies a field that is not its own', async () => {
     return reply.json().data
   }
   await act(diner, 'PUT', '/api/user/profile', { nickname: '阿明' })
+  await act(diner, 'PUT', '/api/user/limits', { daily_draws: 50 })
   await act(diner, 'POST', '/api/lottery/draw', {})
   await act(diner, 'POST', '/api/lottery/fairness/rotate', {})
   await act(diner, 'POST', '/api/exchange/submit', { product_id: productId })

@@ -51,6 +51,9 @@ POST /api/exchange/orders/{id}/cancel
 GET /api/exchange/statistics
 GET /api/user/info
 GET /api/user/points-records
+GET /api/user/points-statement
+GET /api/user/limits
+PUT /api/user/limits
 PUT /api/user/profile
 POST /api/user/avatar
 GET /api/user/statistics

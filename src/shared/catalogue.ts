@@ -185,6 +185,14 @@ export const catalogue = {
     solution: '请核对券的状态',
     when: 'the voucher is used, expired or cancelled; details: {status}'
   },
+  SELF_LIMIT: {
+    status: 409,
+    code: 3012,
+    msg: '已达到您为自己设定的抽奖限制',
+    tip: '已达自设限制',
+    solution: '可在设置中查看，放宽将在24小时后生效',
+    when: "past the diner's own brake; details: {limit, used, pause_until}"
+  },
   LOTTERY_CLOSED: {
     status: 409,
     code: 3011,

@@ -7,6 +7,7 @@ import { Refusal, refuse } from '../../shared/refusal.js'
 import { businessDay } from '../../shared/time.js'
 import { pushBalance } from '../points/pushes.js'
 import { newVoucherCode } from '../voucher/rules.js'
+import { assertWithin } from './brake.js'
 import { drawsTotal, resultsTotal } from './counters.js'
 import type { DecidedDraw, DrawAnswer, DrawRequest, DrawTools } from './draw-request.js'
 import { rollOf } from './fairness/dice.js'
@@ -91,6 +92,7 @@ function decideDraw(
   if (request.costPoints !== undefined && request.costPoints !== rules.costPoints) {
     throw refuse('PRICE_CHANGED', { cost_points: rules.costPoints })
   }
+  assertWithin(row, used, draws, now)
   if (used + draws > rules.dailyLimit) throw refuse('DRAW_LIMIT_REACHED', { limit: rules.dailyLimit, used })
 
   const drawId = risingId()

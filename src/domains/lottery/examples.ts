@@ -2,7 +2,7 @@ import type { Static } from '@sinclair/typebox'
 import { examples as fair } from './fairness/examples.js'
 import { toConfigPrize } from './prize.js'
 import { effectiveOdds } from './rules.js'
-import type { Draw, DrawResult, LotteryConfig, PityStatus, Records, Statistics } from './schemas.js'
+import type { Draw, DrawResult, LotteryConfig, OwnLimits, PityStatus, Records, Statistics } from './schemas.js'
 import { STANDARD_PRIZES, standardRules } from './standard-wheel.js'
 
 const rules = standardRules(50)
@@ -112,5 +112,11 @@ const statistics: Statistics = {
   remaining_to_pity: 9
 }
 
+const limits: OwnLimits = {
+  daily_draws: 10,
+  pause_until: null,
+  pending: { daily_draws: 20, pause_until: null, from: new Date('2026-11-23T12:00:00.000Z') }
+}
+
 /** What the documentation shows of each answer. */
-export const examples = { config, draw, records, statistics, pity }
+export const examples = { config, draw, records, statistics, pity, limits }

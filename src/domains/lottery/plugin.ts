@@ -75,6 +75,7 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
             'LOTTERY_NOT_READY',
             'LOTTERY_CLOSED',
             'PRICE_CHANGED',
+            'SELF_LIMIT',
             'DRAW_LIMIT_REACHED',
             'POINTS_INSUFFICIENT',
             'IDEMPOTENCY_CONFLICT',
@@ -84,8 +85,7 @@ const lottery: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request, reply) => {
-      const answer = await engine.submit(drawRequestOf(request, request.body))
-      return success(answerFromBatch(reply, answer))
+      return success(answerFromBatch(reply, await engine.submit(drawRequestOf(request, request.body))))
     }
   )
 

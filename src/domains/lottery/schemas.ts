@@ -143,3 +143,25 @@ export const Statistics = Type.Object({
   remaining_to_pity: Count
 })
 export type Statistics = Static<typeof Statistics>
+
+/** The most draws a day that a diner may hold themselves to. */
+const MOST_OWN_DRAWS = 50
+const OwnDraws = Type.Integer({ minimum: 0, maximum: MOST_OWN_DRAWS })
+
+export const OwnLimitsBody = Type.Object(
+  {
+    daily_draws: Type.Optional(OwnDraws),
+    pause_until: Type.Optional(
+      Type.String({ format: 'date-time', maxLength: 40, description: 'no draws before; at most 366 days from now' })
+    )
+  },
+  { examples: [{ daily_draws: 10, pause_until: '2026-12-01T00:00:00.000Z' }] }
+)
+export type OwnLimitsBody = Static<typeof OwnLimitsBody>
+
+const OwnLimit = { daily_draws: Nullable(OwnDraws), pause_until: Nullable(DateTime) }
+export const OwnLimits = Type.Object({
+  ...OwnLimit,
+  pending: Nullable(Type.Object({ ...OwnLimit, from: DateTime }))
+})
+export type OwnLimits = Static<typeof OwnLimits>

@@ -9,13 +9,14 @@ import { Prisma } from '../../generated/prisma/client.js'
 import { type LockedAccount, type LockedAccounts, openAccounts } from '../points/accounts.js'
 import { type CompanionUpdate, ledgerWrites } from '../points/ledger.js'
 import { type NewVoucher, voucherWrites } from '../voucher/vouchers.js'
+import type { BrakeColumns } from './brake.js'
 import type { DecidedDraw, DrawTools } from './draw-request.js'
 import { beginEpochs, type EpochColumns, turnWrites } from './fairness/epochs.js'
 import { PRIZE_KINDS } from './prize.js'
 import { resultTotals } from './totals.js'
 
 /** What a draw reads with the account; all null but the version where the diner has no pity row yet. */
-interface DrawState extends EpochColumns {
+interface DrawState extends EpochColumns, BrakeColumns {
   readonly current_count: number | null
   readonly pity_triggered_count: number | null
   readonly draw_day: string | null
@@ -29,7 +30,8 @@ export type LockedDiner = LockedAccount<DrawState>
 
 const DRAW_STATE = {
   columns: Prisma.sql`, p.current_count, p.pity_triggered_count, CAST(p.draw_day AS CHAR) AS draw_day, p.day_count,
-    p.epoch, p.nonce, e.server_seed, e.server_seed_hash, e.client_seed, e.started_at,
+    p.own_daily, p.own_pause_until, p.next_daily, p.next_pause_until, p.next_from, p.epoch, p.nonce,
+    e.server_seed, e.server_seed_hash, e.client_seed, e.started_at,
     (SELECT c.version FROM lottery_config AS c WHERE c.id = 1) AS version`,
   joins: Prisma.sql`LEFT JOIN lottery_pity AS p ON p.user_id = u.user_id
     LEFT JOIN fairness_epochs AS e ON e.user_id = p.user_id AND e.epoch = p.epoch`

@@ -1,5 +1,6 @@
 import type { Static } from '@sinclair/typebox'
-import type { Adjustment, Ledger, PointsRecords } from './schemas.js'
+import { chainHash, GENESIS } from './chain.js'
+import type { Adjustment, Ledger, PointsRecords, PointsStatement } from './schemas.js'
 
 const at = new Date('2026-11-22T12:00:00.000Z')
 
@@ -41,5 +42,37 @@ const ledger: Static<typeof Ledger> = {
   next_cursor: null
 }
 
+const statement: PointsStatement = {
+  user_id: 1,
+  from: '2026-11-01',
+  to: '2026-11-30',
+  opening_balance: 0,
+  opening_hash: GENESIS,
+  rows: [
+    {
+      seq: 1,
+      points: 1000,
+      balance_after: 1000,
+      source: 'register',
+      description: '新用户注册奖励',
+      related_id: null,
+      created_at: at,
+      hash: chainHash(GENESIS, {
+        userId: 1,
+        seq: 1,
+        points: 1000,
+        balanceAfter: 1000,
+        source: 'register',
+        relatedId: null,
+        createdAt: at,
+        description: '新用户注册奖励'
+      })
+    }
+  ],
+  closing_balance: 1000,
+  closing_hash: ''
+}
+statement.closing_hash = statement.rows[0]?.hash ?? GENESIS
+
 /** What the documentation shows of each answer. */
-export const examples = { records, adjustment, ledger }
+export const examples = { records, adjustment, ledger, statement }

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { DateTime, ExportFormat, Id, Nullable, Page, PageQuery, Points, StringEnum } from '../../shared/schemas.js'
+import { DateTime, Day, ExportFormat, Id, Nullable, Page, PageQuery, Points, StringEnum } from '../../shared/schemas.js'
 import { AuditReason } from '../audit/schemas.js'
 import { PointsSource } from './sources.js'
 
@@ -59,3 +59,35 @@ export const LedgerRecord = Type.Composite([Type.Object({ user_id: Id }), Points
 export type LedgerRecord = Static<typeof LedgerRecord>
 
 export const Ledger = Page({ records: Type.Array(LedgerRecord) })
+
+export const StatementQuery = Type.Object({
+  from: Type.Optional(Type.String({ ...Day, description: 'first business day; unset: from the beginning' })),
+  to: Type.Optional(Type.String({ ...Day, description: 'last business day; unset: until now' })),
+  format: ExportFormat
+})
+export type StatementQuery = Static<typeof StatementQuery>
+
+const Hash = Type.String({ pattern: '^[0-9a-f]{64}$' })
+const StatementRow = Type.Object({
+  seq: Type.Integer({ minimum: 1, description: '1, 2, 3 … without a gap' }),
+  points: Type.Integer({ description: 'signed' }),
+  balance_after: Points,
+  source: PointsSource,
+  description: Type.String(),
+  related_id: Nullable(Type.String()),
+  created_at: DateTime,
+  hash: Type.String({ ...Hash, description: 'SHA-256 of the hash before it and this row' })
+})
+export type StatementRow = Static<typeof StatementRow>
+
+export const PointsStatement = Type.Object({
+  user_id: Id,
+  from: Nullable(Type.String()),
+  to: Nullable(Type.String()),
+  opening_balance: Points,
+  opening_hash: Hash,
+  rows: Type.Array(StatementRow),
+  closing_balance: Points,
+  closing_hash: Hash
+})
+export type PointsStatement = Static<typeof PointsStatement>

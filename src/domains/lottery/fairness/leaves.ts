@@ -21,8 +21,8 @@ export interface LeafDraw {
 
 /**
  * The lines of the public log (docs/FAIRNESS.md, "The log"), as RFC 8785 writes them: names in their order, and what
- * `JSON.stringify` makes of whole numbers, texts and lists is already theirs. A diner's pseudonym is the commitment of their epoch. A
- * client seed is at most 64 bytes and always told as it is: from its hash nobody could compute a roll.
+ * `JSON.stringify` makes of whole numbers, texts and lists is already theirs. A diner's pseudonym is the commitment of
+ * their epoch. A client seed is at most 64 bytes and always told as it is: from its hash nobody could compute a roll.
  */
 export function drawLine(draw: LeafDraw): string {
   const { draw_id: id, created_at, rules_version: v, server_seed_hash: c, client_seed: s, results } = draw
