@@ -246,6 +246,9 @@ test('receipts and their figures', async () => {
             status: row.reviewStatus,
             review_status: row.reviewStatus,
             review_reason: row.reviewReason,
+            reason_code: row.reviewStatus === 'rejected' ? 'other' : null,
+            reason_text: row.reviewStatus === 'rejected' ? '其他原因' : null,
+            reason_advice: row.reviewStatus === 'rejected' ? '请查看商家说明，如有疑问请联系门店' : null,
             review_time: row.reviewTime,
             created_at: row.createdAt
           }))

@@ -1,10 +1,13 @@
 import type { Tx } from '../../engine/tx.js'
+import type { ReasonCode } from './reasons.js'
 
 /** What a transaction adds to the summary of a business day. */
 interface DayChange {
   readonly uploads?: number
   readonly approved?: number
   readonly rejected?: number
+  /** Of the rejection. */
+  readonly reason?: ReasonCode
   readonly points?: number
   readonly waitSeconds?: number
 }
@@ -14,6 +17,7 @@ interface DayChange {
  * row, so a transaction does this last: the row is locked only until its commit.
  */
 export async function countDay(tx: Tx, day: string, change: DayChange): Promise<void> {
+  if (change.reason !== undefined) await countReason(tx, day, change.reason)
   const { uploads = 0, approved = 0, rejected = 0, points = 0, waitSeconds = 0 } = change
   // A row that is there only needs the update; a negative change can only be of one that is.
   const updated = await tx.$executeRaw`
@@ -28,4 +32,11 @@ export async function countDay(tx: Tx, day: string, change: DayChange): Promise<
     ON DUPLICATE KEY UPDATE uploads = uploads + VALUES(uploads), approved = approved + VALUES(approved),
       rejected = rejected + VALUES(rejected), points_awarded = points_awarded + VALUES(points_awarded),
       wait_seconds = wait_seconds + VALUES(wait_seconds)`
+}
+
+/** Counts a rejection by its reason: a row a day and reason, which everybody's meet in too. */
+async function countReason(tx: Tx, day: string, code: ReasonCode): Promise<void> {
+  await tx.$executeRaw`
+    INSERT INTO review_reasons (day, reason_code, total) VALUES (${day}, ${code}, 1)
+    ON DUPLICATE KEY UPDATE total = total + 1`
 }

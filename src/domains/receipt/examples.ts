@@ -29,6 +29,9 @@ const upload: Upload = {
   status: 'approved',
   review_status: 'approved',
   review_reason: null,
+  reason_code: null,
+  reason_text: null,
+  reason_advice: null,
   review_time: at,
   created_at: at
 }

@@ -80,6 +80,15 @@ const statistics: MerchantStatistics = {
   monthly: figures,
   points: { total_awarded: 585, average_per_approval: 585 },
   efficiency: { average_minutes: 12.5, oldest_pending_minutes: 12 },
+  reasons: {
+    unreadable: 1,
+    not_a_receipt: 0,
+    other_store: 0,
+    too_old: 0,
+    already_used: 0,
+    amount_mismatch: 0,
+    other: 0
+  },
   daily: [{ date: '2026-11-22', total: 3, approved: 1, rejected: 1, points_awarded: 585 }]
 }
 

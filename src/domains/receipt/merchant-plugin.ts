@@ -49,6 +49,7 @@ const CSV_COLUMNS = [
   'status',
   'points_awarded',
   'review_reason',
+  'reason_code',
   'reviewer_id',
   'review_time',
   'created_at',

@@ -13,6 +13,7 @@ import {
   StringEnum
 } from '../../shared/schemas.js'
 import { Person } from '../user/schemas.js'
+import { REASON_CODES, ReasonCode } from './reasons.js'
 import { Upload, UploadId } from './schemas.js'
 
 export const ReviewedUpload = Type.Composite([
@@ -48,10 +49,17 @@ export const Reviews = Page({ reviews: Type.Array(ReviewedUpload) })
 
 const Action = StringEnum(['approved', 'rejected'])
 const Reason = Type.Optional(Type.String({ maxLength: 500 }))
+const Code = Type.Optional(ReasonCode)
 const ActualAmount = Type.Number({ description: 'yuan, 0.01 to 10000, at most two decimals; needed to approve' })
 
 export const ReviewBody = Type.Object(
-  { upload_id: UploadId, action: Action, actual_amount: Type.Optional(ActualAmount), reason: Reason },
+  {
+    upload_id: UploadId,
+    action: Action,
+    actual_amount: Type.Optional(ActualAmount),
+    reason: Reason,
+    reason_code: Code
+  },
   { examples: [{ upload_id: '019ab1c2-7d00-7000-8000-000000000003', action: 'approved', actual_amount: 58.5 }] }
 )
 export type ReviewBody = Static<typeof ReviewBody>
@@ -60,7 +68,10 @@ export const ApproveBody = Type.Object(
   { actual_amount: Type.Optional(ActualAmount), reason: Reason },
   { examples: [{ actual_amount: 58.5 }] }
 )
-export const RejectBody = Type.Object({ reason: Reason }, { examples: [{ reason: '小票不清晰' }] })
+export const RejectBody = Type.Object(
+  { reason_code: Code, reason: Reason },
+  { examples: [{ reason_code: 'unreadable', reason: '日期看不清' }] }
+)
 
 export const Reviewed = Type.Object({
   upload_id: UploadId,
@@ -119,6 +130,10 @@ export const MerchantStatistics = Type.Object({
   monthly: Figures,
   points: Type.Object({ total_awarded: Points, average_per_approval: Type.Number() }),
   efficiency: Type.Object({ average_minutes: Type.Number(), oldest_pending_minutes: Count }),
+  reasons: Type.Object(
+    Object.fromEntries(REASON_CODES.map((code) => [code, Count])) as Record<ReasonCode, typeof Count>,
+    { description: 'rejections of the last 30 days' }
+  ),
   daily: Type.Array(
     Type.Object({ date: Type.String(), total: Count, approved: Count, rejected: Count, points_awarded: Points })
   )

@@ -5,6 +5,7 @@ import { sumOf, totalsRead } from '../../engine/totals.js'
 import type { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { rate } from '../../shared/time.js'
+import { reasonOf } from './reasons.js'
 import { type PointsTerms, pointsFor, reviewMessage } from './rules.js'
 import type { HistoryQuery, PhotoStatistics, ReviewStatus, Upload, UploadDetails } from './schemas.js'
 import { uploadTotals } from './totals.js'
@@ -24,6 +25,7 @@ type UploadRow = Pick<
   | 'pointsAwarded'
   | 'reviewStatus'
   | 'reviewReason'
+  | 'reasonCode'
   | 'reviewTime'
   | 'createdAt'
 > & { readonly amount: Yuan; readonly actualAmount: Yuan | null }
@@ -44,6 +46,7 @@ export function toUpload(row: UploadRow, urlOf: UrlOf): Upload {
     status: row.reviewStatus,
     review_status: row.reviewStatus,
     review_reason: row.reviewReason,
+    ...reasonOf(row),
     review_time: row.reviewTime,
     created_at: row.createdAt
   }
@@ -73,7 +76,7 @@ export function statusFilter(status: HistoryQuery['status']): Prisma.ReceiptWher
 
 const UPLOAD_COLUMNS = `upload_id AS uploadId, image_key AS imageKey, thumbnail_key AS thumbnailKey, amount,
   actual_amount AS actualAmount, points_awarded AS pointsAwarded, review_status AS reviewStatus,
-  review_reason AS reviewReason, review_time AS reviewTime, created_at AS createdAt`
+  review_reason AS reviewReason, reason_code AS reasonCode, review_time AS reviewTime, created_at AS createdAt`
 
 /** The same as {@link statusFilter}, and for the same reason. */
 function statusSql(status: HistoryQuery['status']): ReturnType<typeof filtersOf> {

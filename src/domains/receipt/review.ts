@@ -1,5 +1,6 @@
 import { Value } from '@sinclair/typebox/value'
 import type { PrivilegedWork } from '../../engine/unit-of-work.js'
+import { given } from '../../shared/given.js'
 import { refuse } from '../../shared/refusal.js'
 import { businessDay } from '../../shared/time.js'
 import { recordAct } from '../audit/audit.js'
@@ -10,6 +11,7 @@ import { countDay } from './days.js'
 import { ReviewBody, type Reviewed } from './merchant-schemas.js'
 import { ReviewResult } from './pushes.js'
 import { termsOf } from './queries.js'
+import type { ReasonCode } from './reasons.js'
 import { centsOfNumber, pointsFor, RECEIPT_STEPS, reviewMessage } from './rules.js'
 import { uploadTotals } from './totals.js'
 import { assertAllows, lockReceipt } from './withdraw.js'
@@ -22,7 +24,13 @@ type Decision =
       readonly cents: number
       readonly reason?: string | undefined
     }
-  | { readonly action: 'rejected'; readonly uploadId: string; readonly reason?: string | undefined }
+  | {
+      readonly action: 'rejected'
+      readonly uploadId: string
+      readonly reason?: string | undefined
+      /** Not there where the client knows none: it is then other. */
+      readonly code?: ReasonCode
+    }
 
 /**
  * A decision as a request states it, checked.
@@ -35,8 +43,13 @@ export function decisionOf(body: unknown): Decision {
     const details = faults.map(({ path, message }) => ({ field: path.slice(1), message }))
     throw refuse('REVIEW_PARAMS', details)
   }
-  const { upload_id: uploadId, action, actual_amount: yuan, reason } = cleaned as ReviewBody
-  if (action === 'rejected') return { action, uploadId, reason }
+  const { upload_id: uploadId, action, actual_amount: yuan, reason, reason_code: code } = cleaned as ReviewBody
+  if (action === 'rejected') {
+    if (code === 'other' && (reason ?? '').trim() === '') {
+      throw refuse('REVIEW_PARAMS', [{ field: 'reason', message: 'is needed where the reason is another' }])
+    }
+    return { action, uploadId, reason, ...given({ code }) }
+  }
   if (yuan === undefined) throw refuse('ACTUAL_AMOUNT_REQUIRED')
   const cents = centsOfNumber(yuan)
   if (cents === undefined) {
@@ -65,6 +78,7 @@ export async function reviewReceipt(uow: PrivilegedWork, decision: Decision, tim
   const account = await openAccount(uow, row.userId)
   const { now } = uow
   const points = decision.action === 'approved' ? pointsFor(decision.cents, termsOf(row)) : 0
+  const code = decision.action === 'rejected' ? (decision.code ?? 'other') : null
   const actualAmount = decision.action === 'approved' ? decision.cents / 100 : null
   if (points > 0) account.credit(points, { source: 'photo_review', relatedId: uploadId })
   await post(uow, [account])
@@ -73,6 +87,7 @@ export async function reviewReceipt(uow: PrivilegedWork, decision: Decision, tim
     data: {
       reviewStatus: RECEIPT_STEPS[STEP_OF[action]].to,
       reviewReason: reason ?? null,
+      reasonCode: code,
       reviewerId: actor.userId,
       reviewTime: now,
       actualAmount,
@@ -86,11 +101,11 @@ export async function reviewReceipt(uow: PrivilegedWork, decision: Decision, tim
     targetType: 'review',
     targetId: uploadId,
     before: { status: 'pending', amount: row.amount.toNumber() },
-    after: { status: action, actual_amount: actualAmount, points_awarded: points },
+    after: { status: action, actual_amount: actualAmount, points_awarded: points, ...(code && { reason_code: code }) },
     reason
   })
   await countDay(tx, businessDay(now, timeZone), {
-    ...(action === 'approved' ? { approved: 1, points } : { rejected: 1 }),
+    ...(action === 'approved' ? { approved: 1, points } : { rejected: 1, reason: code ?? 'other' }),
     waitSeconds: Math.max(0, Math.round((now.getTime() - row.createdAt.getTime()) / 1000))
   })
   outbox.push({ userId: row.userId }, ReviewResult, {

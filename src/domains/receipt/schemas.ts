@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Count, DateTime, Nullable, Page, PageQuery, Points, Rate, StringEnum } from '../../shared/schemas.js'
+import { ReasonCode } from './reasons.js'
 
 export const ReviewStatus = StringEnum(['pending', 'approved', 'rejected'])
 export type ReviewStatus = Static<typeof ReviewStatus>
@@ -42,6 +43,9 @@ export const Upload = Type.Object({
   status: ReviewStatus,
   review_status: ReviewStatus,
   review_reason: Nullable(Type.String()),
+  reason_code: Nullable(ReasonCode),
+  reason_text: Nullable(Type.String({ description: 'the code in Chinese' })),
+  reason_advice: Nullable(Type.String({ description: 'what the diner can do' })),
   review_time: Nullable(DateTime),
   created_at: DateTime
 })

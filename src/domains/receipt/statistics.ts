@@ -2,6 +2,7 @@ import type { Db } from '../../engine/tx.js'
 import { businessDay, DAY_MS, dateColumn, dayStart, rate } from '../../shared/time.js'
 import { oldestPendingMinutes } from './merchant-queries.js'
 import type { MerchantStatistics } from './merchant-schemas.js'
+import { REASON_CODES } from './reasons.js'
 
 const DAYS_SHOWN = 30
 
@@ -24,7 +25,7 @@ export async function merchantStatistics(db: Db, now: Date, timeZone: string): P
   const today = businessDay(now, timeZone)
   const monthStart = `${today.slice(0, 7)}-01`
   const firstShown = businessDay(new Date(dayStart(today, timeZone).getTime() - (DAYS_SHOWN - 1) * DAY_MS), timeZone)
-  const [overall, rows, pending, pendingToday, pendingMonth, oldest] = await Promise.all([
+  const [overall, rows, pending, pendingToday, pendingMonth, oldest, reasons] = await Promise.all([
     sumsFrom(db),
     db.reviewDay.findMany({
       where: { day: { gte: new Date(firstShown < monthStart ? firstShown : monthStart) } },
@@ -33,7 +34,8 @@ export async function merchantStatistics(db: Db, now: Date, timeZone: string): P
     pendingSince(db),
     pendingSince(db, dayStart(today, timeZone)),
     pendingSince(db, dayStart(monthStart, timeZone)),
-    oldestPendingMinutes(db, now)
+    oldestPendingMinutes(db, now),
+    reasonsSince(db, firstShown)
   ])
   const byDay = new Map(rows.map((row) => [dateColumn(row.day) ?? '', row]))
   const sumOf = (from: string): Counts => {
@@ -54,6 +56,7 @@ export async function merchantStatistics(db: Db, now: Date, timeZone: string): P
       average_minutes: decided === 0 ? 0 : Math.round((overall.waitSeconds / decided / 60) * 10) / 10,
       oldest_pending_minutes: oldest
     },
+    reasons,
     daily: Array.from({ length: DAYS_SHOWN }, (_, index) => {
       const date = businessDay(new Date(dayStart(firstShown, timeZone).getTime() + index * DAY_MS), timeZone)
       const row = byDay.get(date)
@@ -66,6 +69,18 @@ export async function merchantStatistics(db: Db, now: Date, timeZone: string): P
       }
     })
   }
+}
+
+/** Rejections from a business day on, by their reason. */
+async function reasonsSince(db: Db, day: string): Promise<MerchantStatistics['reasons']> {
+  const groups = await db.reviewReason.groupBy({
+    by: ['reasonCode'],
+    where: { day: { gte: new Date(day) } },
+    _sum: { total: true }
+  })
+  const found = new Map(groups.map(({ reasonCode, _sum }) => [reasonCode, _sum.total ?? 0]))
+  const counts = REASON_CODES.map((code) => [code, found.get(code) ?? 0])
+  return Object.fromEntries(counts) as MerchantStatistics['reasons']
 }
 
 async function sumsFrom(db: Db): Promise<Sums> {
