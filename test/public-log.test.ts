@@ -300,12 +300,15 @@ describe('the log', () => {
     ['inclusion?index=0&size=100000000', 400, 'VALIDATION_FAILED'],
     ['inclusion?draw_id=019ab1c2-7d00-7000-8000-000000000001', 404, 'NOT_FOUND'],
     ['consistency?from=2&to=1', 400, 'VALIDATION_FAILED'],
+    ['consistency?from=0&to=100000000', 400, 'VALIDATION_FAILED'],
     ['rules/999', 404, 'NOT_FOUND']
   ])('refuses %s', async (path, status, error) => {
     const app = await createApp()
     await app.publicLog.advance()
     const reply = await app.inject(`/api/fairness/${path}`)
     expect([reply.statusCode, reply.json().error]).toEqual([status, error])
+    // A size that there is not yet will be there: a cache must not remember the refusal.
+    expect(reply.headers['cache-control']).toBe('no-store')
   })
 
   test('publishes rules byte for byte, and what was drawn under each; what cannot change may be kept for ever', async () => {

@@ -39,7 +39,9 @@ export default fp(
       const { cache } = request.routeOptions.config ?? {}
       // A mini-program is told of a failure under 200 too.
       if (cache === undefined || reply.statusCode !== 200 || request.refused !== undefined) {
-        if (isUnderApi(request) && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+        // What a handler had promised of its answer does not hold for a failure.
+        const isOwn = request.refused === undefined && reply.hasHeader('cache-control')
+        if (isUnderApi(request) && !isOwn) reply.header('cache-control', 'no-store')
         return done(null, payload)
       }
       reply.header('cache-control', `${cache.scope}, no-cache, max-age=${cache.seconds}`)
