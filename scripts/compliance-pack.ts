@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream, existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -24,6 +24,7 @@ import { readSettings } from './lib/settings.js'
 const USAGE = 'npm run compliance:pack -- --from 2026-11-01 --to 2026-11-30 --out FOLDER'
 const DAY = /^\d{4}-\d{2}-\d{2}$/
 const ENTRIES_A_PAGE = 500
+const VERDICT = 'verdict.json'
 
 /**
  * `npm run compliance:pack`: what a promotion with prizes has to keep for two years (SAMR order 32 of 2020, art. 19),
@@ -60,7 +61,9 @@ async function pack(db: PrismaClient, config: Config, { from, to, out }: Order):
     await pipeline(await csvStream(columns, pages), createWriteStream(path.join(out, `${name}.csv`)))
     names.push(`${name}.csv`)
   }
-  names.push(...(await writeLog(log, out)), await writeVerdict(log, out))
+  names.push(...(await writeLog(log, out)))
+  const { faults } = await writeVerdict(log, path.join(out, VERDICT))
+  names.push(VERDICT)
   const files = await Promise.all(names.map((name) => describe(path.join(out, name))))
   const manifest = {
     format: 1,
@@ -72,7 +75,6 @@ async function pack(db: PrismaClient, config: Config, { from, to, out }: Order):
     files
   }
   await writeFile(path.join(out, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
-  const { faults } = JSON.parse(await readFile(path.join(out, 'verdict.json'), 'utf8')) as { faults: string[] }
   process.stdout.write(`${out}: ${names.length} files and manifest.json\n`)
   process.stdout.write(
     faults.length === 0 ? `${pc.green('The audit found no contradiction.')}\n` : `${faults.join('\n')}\n`
@@ -100,13 +102,13 @@ async function writeLog(log: LogClient, out: string): Promise<string[]> {
 }
 
 /** An audit from the log's beginning: nothing that was remembered has a say in it. */
-async function writeVerdict(log: LogClient, out: string): Promise<string> {
+async function writeVerdict(log: LogClient, file: string): ReturnType<typeof auditLog> {
   say('auditing the log')
   const folder = await mkdtemp(path.join(tmpdir(), 'compliance-'))
   try {
     const report = await auditLog(log, folder, { start() {}, done() {} })
-    await writeFile(path.join(out, 'verdict.json'), `${JSON.stringify(report, null, 2)}\n`)
-    return 'verdict.json'
+    await writeFile(file, `${JSON.stringify(report, null, 2)}\n`)
+    return report
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

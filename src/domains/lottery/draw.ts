@@ -98,8 +98,9 @@ function decideDraw(
   const drawId = risingId()
   account.debit(cost, { source: 'lottery', description: `抽奖${draws}次`, relatedId: drawId })
   const before: Pity = { count: row.current_count ?? 0, triggered: row.pity_triggered_count ?? 0 }
-  const turn = turnBefore(request, epochOf(row), next, draws, now)
-  const epoch = turn?.begun ?? epochOf(row)
+  const running = epochOf(row)
+  const turn = turnBefore(request, running, next, draws, now)
+  const epoch = turn?.begun ?? running
   const clientSeed = request.clientSeed ?? epoch.clientSeed
   const serverSeed = openSeed(cipher, epoch.serverSeed)
   const { outcomes, pity } = decide(rules, before, draws, (index) =>

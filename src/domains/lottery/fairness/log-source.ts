@@ -72,9 +72,10 @@ export function fairnessSource(cipher: Pick<Cipher, 'decrypt'>): LogSource {
         SELECT ${SEED_COLUMNS} FROM fairness_epochs
         WHERE log_index IS NULL AND ended_at > '2000-01-01' ORDER BY ended_at LIMIT ${SEEDS_A_STEP}`
       const found = await waitingDraws(tx, after)
-      const isAll = found.length < DRAWS_A_STEP && after === 0
-      const draws = found.length < DRAWS_A_STEP ? found : withoutLastUser(found)
-      after = found.length < DRAWS_A_STEP ? 0 : (draws.at(-1)?.user_id ?? 0)
+      const isFull = found.length === DRAWS_A_STEP
+      const isAll = !isFull && after === 0
+      const draws = isFull ? withoutLastUser(found) : found
+      after = isFull ? (draws.at(-1)?.user_id ?? 0) : 0
       const rules = await tx.$queryRaw<RulesRow[]>`
         SELECT version, sha256, valid_from, log_index FROM lottery_rule_versions WHERE log_index IS NULL
         ORDER BY version`

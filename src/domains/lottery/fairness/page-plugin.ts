@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { FastifyPluginAsync } from 'fastify'
@@ -12,20 +11,12 @@ const PAGE = path.resolve('dist', 'fair.html')
 const fairPage: FastifyPluginAsync = async (app) => {
   const page = await readFile(PAGE, 'utf8').catch(() => undefined)
   const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(page ?? '')?.[1] ?? "default-src 'none'"
-  const etag = `"${createHash('sha256')
-    .update(page ?? '')
-    .digest('base64url')
-    .slice(0, 27)}"`
-  app.get('/fair', { schema: { hide: true }, config: { access: 'public' } }, async (request, reply) => {
+  const config = { access: 'public', cache: { seconds: 300, scope: 'public' } } as const
+  app.get('/fair', { schema: { hide: true }, config }, async (_request, reply) => {
     if (page === undefined) throw refuse('NOT_FOUND')
-    reply.headers({
-      'content-security-policy': `${policy}; frame-ancestors 'none'`,
-      'cache-control': 'public, max-age=300',
-      etag
-    })
-    if (request.headers['if-none-match'] === etag) return reply.code(304).send()
+    reply.header('content-security-policy', `${policy}; frame-ancestors 'none'`)
     return reply.type('text/html; charset=utf-8').send(page)
   })
 }
 
-export default fp(fairPage, { name: 'fair-page', encapsulate: true })
+export default fp(fairPage, { name: 'fair-page', dependencies: ['cache'], encapsulate: true })

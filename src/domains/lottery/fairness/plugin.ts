@@ -4,7 +4,7 @@ import { actOnce, keyOf } from '../../../http/keyed.js'
 import { publicOrigin } from '../../../shared/origin.js'
 import { refuse } from '../../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../../shared/schemas.js'
-import type { RuleBook } from '../versions.js'
+import type { RuleBook, RulesVersion } from '../versions.js'
 import { clientSeedFault } from './dice.js'
 import { examples } from './examples.js'
 import { readProof } from './proof.js'
@@ -31,8 +31,8 @@ export function checkClientSeed(seed: string | undefined): void {
 
 /** What a diner holds of their own draws: commitments, seeds once they are over, and proofs. */
 export const fairnessRoutes: FastifyPluginAsyncTypebox<{ ruleBook: RuleBook }> = async (app, { ruleBook }) => {
-  const shown = async (request: FastifyRequest) =>
-    fairnessOf(app, request.user.userId, await ruleBook.current(app.db), verifyUrl(request))
+  const shown = (request: FastifyRequest, rules: RulesVersion) =>
+    fairnessOf(app, request.user.userId, rules, verifyUrl(request))
 
   app.get(
     '/',
@@ -43,7 +43,7 @@ export const fairnessRoutes: FastifyPluginAsyncTypebox<{ ruleBook: RuleBook }> =
         response: { 200: ok(Fairness, examples.fairness), ...failures(...AUTH_FAILURES, 'LOTTERY_NOT_READY') }
       }
     },
-    async (request) => success(await shown(request))
+    async (request) => success(await shown(request, await ruleBook.current(app.db)))
   )
 
   app.post(
@@ -70,8 +70,8 @@ export const fairnessRoutes: FastifyPluginAsyncTypebox<{ ruleBook: RuleBook }> =
       const { userId } = request.user
       const clientSeed = request.body.client_seed
       checkClientSeed(clientSeed)
-      const { epoch } = await shown(request)
       const rules = await ruleBook.current(app.db)
+      const { epoch } = await shown(request, rules)
       const { answer } = await actOnce(request, reply, { keyed: keyOf(request, { clientSeed }) }, (uow) =>
         rotate(uow, { userId, clientSeed, epoch, rules, verifyUrl: verifyUrl(request) })
       )
