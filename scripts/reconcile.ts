@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import pc from 'picocolors'
 import { checkLedger, type LedgerFault, lastUserId } from '../src/domains/points/reconcile.js'
+import { checkDebts } from '../src/domains/receipt/debts.js'
 import { checkTotals, recountTotals, type TotalFault } from '../src/engine/totals.js'
 import type { PrismaClient } from '../src/generated/prisma/client.js'
 import { TOTALS } from '../src/registry.js'
@@ -52,7 +53,8 @@ export async function checkAll(db: PrismaClient, recount = false): Promise<numbe
   for (let from = 1; from <= last; from += USERS_AT_A_TIME) {
     const to = Math.min(from + USERS_AT_A_TIME - 1, last)
     const figures = await checkTotals(db, TOTALS, from, to)
-    const found = [...(await checkLedger(db, from, to)).map(describeLedger), ...figures.map(describeFigure)]
+    const ledger = [...(await checkLedger(db, from, to)), ...(await checkDebts(db, from, to))]
+    const found = [...ledger.map(describeLedger), ...figures.map(describeFigure)]
     for (const fault of found) process.stdout.write(`${fault}\n`)
     faults += found.length
     if (recount) {

@@ -29,6 +29,11 @@ import adminPoints from './domains/points/admin-plugin.js'
 import points from './domains/points/plugin.js'
 import type { HubLimits } from './domains/realtime/limits.js'
 import realtime from './domains/realtime/plugin.js'
+import adminReceipts from './domains/receipt/admin-plugin.js'
+import merchantAppeals from './domains/receipt/appeals/merchant-plugin.js'
+import appeals from './domains/receipt/appeals/plugin.js'
+import comparer from './domains/receipt/evidence/comparer.js'
+import merchantEvidence from './domains/receipt/evidence/merchant-plugin.js'
 import merchantReceipts from './domains/receipt/merchant-plugin.js'
 import receipt from './domains/receipt/plugin.js'
 import adminUsers from './domains/user/admin-plugin.js'
@@ -86,6 +91,7 @@ export interface AppOptions {
   readonly overload?: Partial<OverloadLimits>
   readonly alerts?: Partial<AlertOptions>
   readonly publicLog?: { readonly everyMs: number }
+  readonly evidence?: { readonly everyMs: number }
   /** Sees every statement sent to the database. */
   readonly onQuery?: (sql: string) => void
 }
@@ -132,6 +138,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(alerts, options.alerts ?? {})
   await app.register(sweeper, { sweeps: SWEEPS, observer: app.meters })
   await app.register(sequencer, { source: logSource(app.cipher), ...options.publicLog })
+  await app.register(comparer, options.evidence ?? {})
   await registerDomains(app)
   return app
 }
@@ -183,11 +190,19 @@ async function registerDomains(app: FastifyInstance): Promise<void> {
   await app.register(publicFairness, { prefix: '/api/fairness' })
   await app.register(fairPage)
   await app.register(exchange, { prefix: '/api/exchange' })
-  await app.register(receipt, { prefix: '/api/photo' })
-  for (const plugin of [merchant, merchantLottery, merchantReceipts, merchantExchange, counter]) {
+  for (const plugin of [receipt, appeals]) await app.register(plugin, { prefix: '/api/photo' })
+  for (const plugin of [
+    merchant,
+    merchantLottery,
+    merchantReceipts,
+    merchantEvidence,
+    merchantAppeals,
+    merchantExchange,
+    counter
+  ]) {
     await app.register(plugin, { prefix: '/api/merchant' })
   }
-  for (const plugin of [adminMerchants, adminUsers, adminPoints, adminAudit, adminLogins]) {
+  for (const plugin of [adminMerchants, adminUsers, adminPoints, adminReceipts, adminAudit, adminLogins]) {
     await app.register(plugin, { prefix: '/api/admin' })
   }
   await app.register(diagnostics, { prefix: '/api/wechat' })

@@ -8,6 +8,8 @@ import { resultTotals } from './domains/lottery/totals.js'
 import { pointsIn, pointsOut } from './domains/points/ledger.js'
 import { PointsUpdate } from './domains/points/pushes.js'
 import { ledgerTotals } from './domains/points/totals.js'
+import { NewAppeal } from './domains/receipt/appeals/pushes.js'
+import { bandSweep } from './domains/receipt/evidence/sweep.js'
 import { NewReview, ReviewResult } from './domains/receipt/pushes.js'
 import { uploadTotals } from './domains/receipt/totals.js'
 import { voucherSweep } from './domains/voucher/expiry.js'
@@ -30,6 +32,7 @@ export const PUSHES: readonly PushKind[] = [
   StockUpdate,
   ReviewResult,
   NewReview,
+  NewAppeal,
   SystemNotice
 ]
 
@@ -41,7 +44,8 @@ export const SWEEPS: readonly Sweep[] = [
   sessionSweep,
   voucherSweep,
   pushLogSweep,
-  checkpointSweep
+  checkpointSweep,
+  bandSweep
 ]
 
 /** What transactions count, for /metrics. */

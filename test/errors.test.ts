@@ -259,6 +259,11 @@ test('what receipts and their review refuse', async () => {
   expectReply('REVIEW_OWN_UPLOAD', await review({ upload_id: own, action: 'rejected' }))
   await review({ upload_id, action: 'rejected' })
   expectReply('REVIEW_ALREADY_DONE', await review({ upload_id, action: 'rejected' }))
+  const uphold = (id: string) => merchant.post(`/api/merchant/appeals/${id}/uphold`, { reason: 'x' })
+  expectReply('APPEAL_NOT_FOUND', await uphold(upload_id))
+  await diner.post(`/api/photo/${upload_id}/appeal`, { message: 'x' })
+  expectReply('APPEAL_OWN_DECISION', await uphold(upload_id))
+  expectReply('APPEAL_NOT_OPEN', await diner.post(`/api/photo/${upload_id}/appeal`, { message: 'x' }))
 })
 
 test('what avatars refuse', async () => {

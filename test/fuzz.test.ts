@@ -80,10 +80,13 @@ async function makeWorld(): Promise<World> {
   }
 }
 
-const stateOf = async ({ app, tables }: World): Promise<string> =>
-  JSON.stringify(await app.ask(`CHECKSUM TABLE ${tables.join(', ')}`), (_key, value) =>
+const stateOf = async ({ app, tables }: World): Promise<string> => {
+  // What was uploaded before is compared, which nobody's request waits for.
+  await app.comparer.idle()
+  return JSON.stringify(await app.ask(`CHECKSUM TABLE ${tables.join(', ')}`), (_key, value) =>
     typeof value === 'bigint' ? String(value) : value
   )
+}
 
 async function send({ app, who }: World, { method }: Operation, request: FuzzRequest): Promise<LightMyRequestResponse> {
   const { access } = who[request.role]

@@ -92,6 +92,7 @@ describe('every numeric field of every body', () => {
     const admin = await newAdmin(app)
     const productId = await newProduct(app)
     const uploadId = (await upload(app, await newDiner(app), { bytes: await picture(40, 40) })).json().data.upload_id
+    await app.comparer.idle()
     const before = await stateOf()
     let checked = 0
     for (const { method, path, schema, example } of await writersOf(app)) {
@@ -176,7 +177,7 @@ test('no write of any route applies a field that is not its own', async () => {
   const [admin, diner] = [await newAdmin(app), await newDiner(app)]
   const productId = await newProduct(app, { exchangePoints: 10, stock: 50 })
   const uploads: string[] = []
-  for (let index = 0; index < 4; index += 1) {
+  for (let index = 0; index < 5; index += 1) {
     uploads.push((await upload(app, diner, { bytes: await picture(40, 40) })).json().data.upload_id)
   }
   const orders: number[] = []
@@ -204,6 +205,12 @@ test('no write of any route applies a field that is not its own', async () => {
   await act(admin, 'POST', '/api/merchant/review', { upload_id: uploads[0], action: 'approved', actual_amount: 10 })
   await act(admin, 'POST', `/api/merchant/reviews/${uploads[1]}/approve`, { actual_amount: 10 })
   await act(admin, 'POST', `/api/merchant/reviews/${uploads[2]}/reject`, {})
+  await act(diner, 'POST', `/api/photo/${uploads[2]}/appeal`, { message: '请再看一下' })
+  await act(admin, 'POST', `/api/merchant/appeals/${uploads[2]}/overturn`, { actual_amount: 10, reason: '已核对' })
+  await admin.post(`/api/merchant/reviews/${uploads[4]}/reject`, {})
+  await diner.post(`/api/photo/${uploads[4]}/appeal`, { message: '请再看一下' })
+  await act(admin, 'POST', `/api/merchant/appeals/${uploads[4]}/uphold`, { reason: '维持' })
+  await act(admin, 'POST', `/api/admin/reviews/${uploads[2]}/revoke`, { reason: '伪造' })
   await act(admin, 'POST', '/api/merchant/reviews/batch', {
     reviews: [smuggle({ upload_id: uploads[3], action: 'approved', actual_amount: 10 })]
   })

@@ -72,7 +72,7 @@ const FLOORS: readonly (readonly string[])[] = [
 /** The longest function there may be; those that were longer when the guard was made may only shrink. */
 const LONGEST_FUNCTION = 60
 const LONGER: Readonly<Record<string, number>> = {
-  'src/adapters/storage/s3.ts createS3Storage': 91,
+  'src/adapters/storage/s3.ts createS3Storage': 89,
   'src/adapters/wechat/client.ts createWechat': 107,
   'src/domains/auth/plugin.ts auth': 66,
   'src/domains/auth/sms-login.ts smsLogin': 61,
@@ -80,8 +80,8 @@ const LONGER: Readonly<Record<string, number>> = {
   'src/domains/exchange/plugin.ts exchange': 155,
   'src/domains/lottery/plugin.ts lottery': 109,
   'src/domains/realtime/plugin.ts realtime': 100,
-  'src/domains/receipt/merchant-plugin.ts merchantReceipts': 167,
-  'src/domains/receipt/plugin.ts receipt': 99,
+  'src/domains/receipt/merchant-plugin.ts merchantReceipts': 152,
+  'src/domains/receipt/plugin.ts receipt': 90,
   'src/domains/user/plugin.ts user': 78,
   'src/observe/alerts.ts (in fp)': 86,
   'src/observe/health.ts health': 63

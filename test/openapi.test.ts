@@ -54,6 +54,13 @@ GET /api/user/points-records
 GET /api/user/points-statement
 GET /api/user/limits
 PUT /api/user/limits
+POST /api/photo/{id}/appeal
+GET /api/merchant/reviews/{id}
+GET /api/merchant/appeals
+POST /api/merchant/appeals/{id}/uphold
+POST /api/merchant/appeals/{id}/overturn
+POST /api/admin/reviews/{id}/revoke
+GET /api/admin/reviewers
 PUT /api/user/profile
 POST /api/user/avatar
 GET /api/user/statistics

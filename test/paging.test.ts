@@ -93,6 +93,14 @@ const ADD = {
       [id, diner.userId, `a/${id}`, `b/${id}`, new Date(moment)]
     )
   },
+  appeal: async () => {
+    await ADD.receipt()
+    await sql(
+      `INSERT INTO photo_appeals (upload_id, user_id, message, first_status, first_points, created_at)
+      SELECT upload_id, user_id, 'x', 'rejected', 0, created_at FROM photo_reviews
+      WHERE upload_id NOT IN (SELECT upload_id FROM photo_appeals)`
+    )
+  },
   application: () =>
     sql(
       `INSERT INTO merchant_applications (user_id, business_name, contact_person, contact_phone) VALUES (?, 'x', 'x', ?)`,
@@ -125,6 +133,8 @@ const LISTS = [
   ['/api/upload/records?', 'records', 'upload_id', 'receipt'],
   ['/api/merchant/reviews?', 'reviews', 'upload_id', 'receipt'],
   ['/api/merchant/reviews/pending?', 'list', 'upload_id', 'receipt'],
+  ['/api/merchant/appeals?', 'appeals', 'upload_id', 'appeal'],
+  ['/api/merchant/appeals?status=all&', 'appeals', 'upload_id', 'appeal'],
   ['/api/merchant/pending-reviews?', 'reviews', 'upload_id', 'receipt'],
   ['/api/merchant/products?', 'products', 'id', 'product'],
   ['/api/merchant/orders?', 'orders', 'order_id', 'order'],

@@ -7,9 +7,11 @@ import { listRecords, readStatistics } from '../src/domains/lottery/queries.js'
 import { RuleBook } from '../src/domains/lottery/versions.js'
 import { listPoints } from '../src/domains/points/queries.js'
 import { listUploads, photoStatistics, readUpload } from '../src/domains/receipt/queries.js'
+import { Waits } from '../src/domains/receipt/waiting.js'
 import { readUser } from '../src/domains/user/queries.js'
 import { listVouchers } from '../src/domains/voucher/queries.js'
 import { voucherStatus } from '../src/domains/voucher/rules.js'
+import { DAY_MS } from '../src/shared/time.js'
 import { type Diner, newDiner, sql, testConfig } from './helpers/app.js'
 import { settle } from './helpers/history.js'
 import { newProduct, submit } from './helpers/shop.js'
@@ -217,10 +219,19 @@ test('vouchers', async () => {
 })
 
 test('receipts and their figures', async () => {
+  const waits = async () => new Waits([], new Date())
+  const pending = await app.db.receipt.findMany({
+    where: { reviewStatus: 'pending' },
+    orderBy: [{ createdAt: 'asc' }, { uploadId: 'asc' }]
+  })
+  const appealable = (row: (typeof pending)[number]) =>
+    row.reviewTime !== null &&
+    (row.reviewStatus === 'rejected' ||
+      (row.reviewStatus === 'approved' && Number(row.actualAmount) < row.amount.toNumber()))
   for (const { userId } of diners) {
     for (const status of ['all', 'pending', 'approved', 'rejected'] as const) {
       const { rows, total } = await walk(
-        (page) => listUploads(app.reads, userId, { ...page, status }, urlOf),
+        (page) => listUploads({ reads: app.reads, waits, urlOf }, userId, { ...page, status }),
         ({ history }) => history
       )
       const expected = await app.db.receipt.findMany({
@@ -229,7 +240,7 @@ test('receipts and their figures', async () => {
       })
       expect(total).toBe(expected.length)
       const one = pick(expected)
-      expect(await readUpload(app.reads, userId, one.uploadId, urlOf)).toMatchObject({
+      expect(await readUpload({ reads: app.reads, waits, urlOf }, userId, one.uploadId)).toMatchObject({
         upload_id: one.uploadId,
         description: one.description,
         expected_points: Math.min(2000, Math.max(50, Math.floor(one.amount.toNumber() * 10 + 1e-6)))
@@ -250,7 +261,14 @@ test('receipts and their figures', async () => {
             reason_text: row.reviewStatus === 'rejected' ? '其他原因' : null,
             reason_advice: row.reviewStatus === 'rejected' ? '请查看商家说明，如有疑问请联系门店' : null,
             review_time: row.reviewTime,
-            created_at: row.createdAt
+            appeal: null,
+            appeal_until: appealable(row) ? new Date((row.reviewTime?.getTime() ?? 0) + 7 * DAY_MS) : null,
+            created_at: row.createdAt,
+            queue_position:
+              row.reviewStatus === 'pending'
+                ? 1 + pending.findIndex(({ uploadId }) => uploadId === row.uploadId)
+                : null,
+            estimated_wait: null
           }))
         )
       )

@@ -89,7 +89,7 @@ test('every table and column of schema.prisma is in the migrated database as it 
         ].join(' ')
       )
   )
-  expect(schema.models).toHaveLength(30)
+  expect(schema.models).toHaveLength(33)
   expect(inDatabase.sort()).toEqual(inSchema.sort())
 })
 

@@ -367,7 +367,7 @@ export const catalogue = {
     msg: '该记录已经审核过了',
     tip: '已审核过',
     solution: '请刷新列表',
-    when: 'the upload is no longer pending; details: {status}'
+    when: 'the upload is in a state that does not allow it; details: {status}'
   },
   REVIEW_OWN_UPLOAD: {
     status: 403,
@@ -376,6 +376,32 @@ export const catalogue = {
     tip: '不能审核自己的小票',
     solution: '请由其他商家审核',
     when: 'the reviewer is the uploader'
+  },
+  APPEAL_OWN_DECISION: {
+    status: 403,
+    code: 4008,
+    msg: '不能处理针对自己审核结果的申诉',
+    tip: '请由其他商家处理',
+    solution: '请由其他商家或管理员处理该申诉',
+    when: 'the appeal is against a decision of one’s own; an admin may all the same'
+  },
+  APPEAL_NOT_OPEN: {
+    status: 409,
+    code: 4009,
+    msg: '当前无法申诉或申诉已处理',
+    tip: '申诉不可用',
+    solution: '请刷新后查看小票与申诉的状态',
+    when:
+      'the receipt is not rejected or approved for less, was decided over 7 days ago, or was appealed before; ' +
+      'or the appeal is decided; details: {status, appeal, until}'
+  },
+  APPEAL_NOT_FOUND: {
+    status: 404,
+    code: 4010,
+    msg: '申诉不存在',
+    tip: '找不到该申诉',
+    solution: '请刷新列表',
+    when: 'there is no such appeal'
   },
   USER_NOT_FOUND: {
     status: 404,

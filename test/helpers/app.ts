@@ -93,6 +93,7 @@ export async function createApp({ config, ...options }: TestAppOptions = {}): Pr
   const app = await buildApp({
     overload: { maxEventLoopDelayMs: 0 },
     publicLog: { everyMs: 0 },
+    evidence: { everyMs: 0 },
     ...options,
     config: testConfig(config)
   })

@@ -41,6 +41,7 @@ export async function picture(width = 320, height = 480): Promise<Buffer> {
 export function storageWith(put: ObjectStorage['put'], changes: Partial<ObjectStorage> = {}): ObjectStorage {
   return {
     put,
+    get: async () => undefined,
     remove: async () => {},
     exists: async () => false,
     list: async function* () {},

@@ -3,6 +3,7 @@ import PQueue from 'p-queue'
 import sharp from 'sharp'
 import type { ErrorName } from '../../shared/catalogue.js'
 import { refuse } from '../../shared/refusal.js'
+import { hashOf } from './likeness.js'
 import { withPicture } from './source.js'
 
 /** The largest photograph that is taken, in bytes. */
@@ -77,25 +78,12 @@ export function processPhoto(upload: Buffer): Promise<Photo> {
       .resize({ width: THUMBNAIL_SIDE, height: THUMBNAIL_SIDE, fit: 'inside', withoutEnlargement: true })
       .jpeg({ quality: QUALITY })
       .toBuffer()
-    return { image, thumbnail, sha256: sha256(upload), phash: await differenceHash(thumbnail) }
+    return { image, thumbnail, sha256: sha256(upload), phash: await hashOf(thumbnail) }
   })
 }
 
 function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
-}
-
-/** Whether each of 8×8 grey cells is brighter than its right neighbour. */
-async function differenceHash(image: Buffer): Promise<string> {
-  const cells = await sharp(image).greyscale().resize({ width: 9, height: 8, fit: 'fill' }).raw().toBuffer()
-  let hash = 0n
-  for (let row = 0; row < 8; row += 1) {
-    for (let column = 0; column < 8; column += 1) {
-      const at = row * 9 + column
-      hash = (hash << 1n) | ((cells[at] ?? 0) > (cells[at + 1] ?? 0) ? 1n : 0n)
-    }
-  }
-  return hash.toString(16).padStart(16, '0')
 }
 
 /**

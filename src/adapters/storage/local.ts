@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { v4 as uuid } from 'uuid'
 import type { ObjectStorage, StoredObject } from './storage.js'
@@ -49,6 +49,8 @@ export function createLocalStorage(options: LocalStorageOptions): ObjectStorage 
         throw err
       }
     },
+
+    get: (key) => readFile(fileOf(key)).catch(unlessAbsent),
 
     async remove(key) {
       await rm(fileOf(key), { force: true }).catch(unlessAbsent)

@@ -29,6 +29,7 @@ export async function createS3Storage(settings: S3Settings, limits: S3Limits = L
   assert(endpoint && bucket && accessKey && secretKey, 'STORAGE=s3 needs its endpoint, bucket and keys')
   const {
     DeleteObjectCommand,
+    GetObjectCommand,
     HeadBucketCommand,
     HeadObjectCommand,
     ListObjectsV2Command,
@@ -70,25 +71,22 @@ export async function createS3Storage(settings: S3Settings, limits: S3Limits = L
       )
     },
 
+    async get(key) {
+      assertKey(key)
+      const found = await unlessAbsent(client.send(new GetObjectCommand({ Bucket: bucket, Key: key })))
+      const bytes = await found?.Body?.transformToByteArray()
+      return bytes && Buffer.from(bytes)
+    },
+
     async remove(key) {
       assertKey(key)
-      try {
-        await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))
-      } catch (err) {
-        // S3 says nothing of an absent object; some who speak its language do.
-        if ((err as Error).name !== 'NoSuchKey') throw err
-      }
+      // S3 says nothing of an absent object; some who speak its language do.
+      await unlessAbsent(client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key })))
     },
 
     async exists(key) {
       assertKey(key)
-      try {
-        await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }))
-        return true
-      } catch (err) {
-        if (['NotFound', 'NoSuchKey'].includes((err as Error).name)) return false
-        throw err
-      }
+      return (await unlessAbsent(client.send(new HeadObjectCommand({ Bucket: bucket, Key: key })))) !== undefined
     },
 
     async *list(prefix) {
@@ -113,5 +111,15 @@ export async function createS3Storage(settings: S3Settings, limits: S3Limits = L
     async check() {
       await client.send(new HeadBucketCommand({ Bucket: bucket }))
     }
+  }
+}
+
+/** What is answered; undefined where nothing lies under the key. */
+async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (err) {
+    if (['NotFound', 'NoSuchKey'].includes((err as Error).name)) return undefined
+    throw err
   }
 }

@@ -2,6 +2,8 @@
 export interface ObjectStorage {
   /** Stores bytes under a key. @throws Error when they were not stored */
   put(key: string, body: Buffer, contentType: string): Promise<void>
+  /** What lies under a key; undefined where nothing does. @throws Error when the storage failed */
+  get(key: string): Promise<Buffer | undefined>
   /** Removes what lies under a key; nothing lying there is no error. @throws Error when the storage failed */
   remove(key: string): Promise<void>
   /** Whether something lies under a key. @throws Error when the storage failed */

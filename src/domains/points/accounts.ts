@@ -20,6 +20,7 @@ interface LockedExtras {
 interface AccountRow extends StoredAnswer {
   readonly user_id: number
   readonly total_points: number
+  readonly points_debt: number
   readonly ledger_seq: number
   readonly ledger_hash: string
   readonly push_seq: number | bigint
@@ -65,8 +66,9 @@ export class LockedAccounts<Extra extends object> {
   }
 }
 
-const openingOf = ({ total_points: balance, ledger_seq: seq, ledger_hash: hash }: AccountRow) => ({
+const openingOf = ({ total_points: balance, points_debt: debt, ledger_seq: seq, ledger_hash: hash }: AccountRow) => ({
   balance,
+  debt,
   seq,
   hash
 })
@@ -85,7 +87,7 @@ export async function openAccounts<Extra extends object>(
   const ids = inList(userIds)
   const kept = storedAnswers(requests, ids)
   const rows = await uow.tx.$queryRaw<(AccountRow & Extra)[]>`
-    SELECT u.user_id, u.total_points, u.ledger_seq, u.ledger_hash, u.push_seq, u.status, u.deleted_at,
+    SELECT u.user_id, u.total_points, u.points_debt, u.ledger_seq, u.ledger_hash, u.push_seq, u.status, u.deleted_at,
       ${kept.columns}${extras.columns}
     FROM users AS u
     ${extras.joins}

@@ -34,7 +34,7 @@ export interface CompanionUpdate {
   readonly set: Prisma.Sql
 }
 
-const BALANCE = ['user_id INT', 'opening INT', 'points INT', 'seq INT', 'hash CHAR(64)']
+const BALANCE = ['user_id INT', 'opening INT', 'points INT', 'debt INT', 'seq INT', 'hash CHAR(64)']
 const insertRecords = insertInto('points_records', [
   'user_id',
   'seq',
@@ -55,25 +55,26 @@ export async function post(uow: UnitOfWork<RawTx>, accounts: readonly Account[])
 
 /**
  * The writes of what accounts have noted: the balances in one statement, the ledger rows in another, however many there
- * are; none where no account moved. Nothing else changes `users.total_points` (contract section 2). The accounts were
- * opened in this transaction, which holds their locks; should a balance not be what was read under them, nothing is
- * kept. The index is forced: a small table would be read whole, and wait for the locks of users who have nothing to do
- * with this.
+ * are; none where no account moved. Nothing else changes `users.total_points` or `users.points_debt` (contract sections
+ * 2 and 15). The accounts were opened in this transaction, which holds their locks; should a balance not be what was
+ * read under them, nothing is kept. The index is forced: a small table would be read whole, and wait for the locks of
+ * users who have nothing to do with this.
  */
 export function ledgerWrites(
   uow: UnitOfWork<RawTx>,
   accounts: readonly Account[],
   companion?: CompanionUpdate
 ): Write[] {
-  const moved = accounts.filter((account) => account.movements.length > 0)
+  const moved = accounts.filter((account) => account.hasChanged)
   if (moved.length === 0) return []
   const ledgers = moved.map((account) => ({ account, rows: rowsOf(account, uow.now) }))
-  const changes = ledgers.map(({ account: { userId, opening, balance }, rows }) => [
+  const changes = ledgers.map(({ account: { userId, opening, balance, debt }, rows }) => [
     userId,
     opening.balance,
     balance - opening.balance,
+    debt,
     opening.seq + rows.length,
-    rows.at(-1)?.hash,
+    rows.at(-1)?.hash ?? opening.hash,
     ...(companion?.valuesOf(userId) ?? [])
   ])
   const statement = Prisma.sql`
@@ -82,8 +83,8 @@ export function ledgerWrites(
     )) AS j
     STRAIGHT_JOIN users AS u FORCE INDEX (PRIMARY) ON u.user_id = j.user_id AND u.total_points = j.opening
     ${companion?.join ?? Prisma.empty}
-    SET u.total_points = u.total_points + j.points, u.push_seq = u.push_seq + 1, u.ledger_seq = j.seq,
-      u.ledger_hash = j.hash${companion?.set ?? Prisma.empty}`
+    SET u.total_points = u.total_points + j.points, u.points_debt = j.debt, u.push_seq = u.push_seq + 1,
+      u.ledger_seq = j.seq, u.ledger_hash = j.hash${companion?.set ?? Prisma.empty}`
   const expected = moved.length * (companion === undefined ? 1 : 2)
   const check = (matched: number) =>
     assert.equal(matched, expected, 'every balance is still what was read under the lock')

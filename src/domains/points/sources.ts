@@ -9,7 +9,9 @@ export const PointsSource = StringEnum([
   'exchange',
   'refund',
   'photo_review',
-  'admin'
+  'admin',
+  'clawback',
+  'debt_payment'
 ])
 export type PointsSource = Static<typeof PointsSource>
 
@@ -21,5 +23,7 @@ export const SOURCE_TEXT: Readonly<Record<PointsSource, string>> = {
   exchange: '积分兑换',
   refund: '兑换取消退回',
   photo_review: '消费凭证审核通过',
-  admin: '管理员调整'
+  admin: '管理员调整',
+  clawback: '小票积分收回',
+  debt_payment: '偿还欠分'
 }

@@ -1,5 +1,5 @@
 import type { Static } from '@sinclair/typebox'
-import type { History, PhotoStatistics, Upload, UploadDetails, Uploaded } from './schemas.js'
+import type { History, PhotoStatistics, Upload, UploadDetails, Uploaded, WaitingUpload } from './schemas.js'
 
 const at = new Date('2026-11-22T12:00:00.000Z')
 const id = '019ab1c2-7d00-7000-8000-000000000003'
@@ -33,11 +33,15 @@ const upload: Upload = {
   reason_text: null,
   reason_advice: null,
   review_time: at,
+  appeal: null,
+  appeal_until: null,
   created_at: at
 }
 
+const own: WaitingUpload = { ...upload, queue_position: null, estimated_wait: null }
+
 const details: UploadDetails = {
-  ...upload,
+  ...own,
   expected_points: 585,
   description: '',
   message: '恭喜！您的消费凭证审核通过，获得585积分奖励'
@@ -48,12 +52,13 @@ const statistics: PhotoStatistics = {
   approved_uploads: 1,
   pending_uploads: 0,
   rejected_uploads: 0,
+  revoked_uploads: 0,
   total_points_earned: 585,
   approval_rate: 1
 }
 
 const history: Static<typeof History> = {
-  history: [upload],
+  history: [own],
   summary: statistics,
   pagination: { total: 1, page: 1, limit: 20, total_pages: 1 },
   next_cursor: null

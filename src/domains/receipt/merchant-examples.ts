@@ -1,7 +1,9 @@
 import type { Static } from '@sinclair/typebox'
+import type { Evidence } from './evidence/schemas.js'
 import { examples as photo } from './examples.js'
 import type {
   Batch,
+  EvidencedUpload,
   MerchantStatistics,
   PendingReviews,
   Reviewed,
@@ -28,11 +30,24 @@ const waiting: ReviewedUpload = {
   review_time: null,
   reviewer_id: null
 }
+const evidence: Evidence = {
+  kind: 'similar_picture',
+  upload_id: '019ab1c2-7d00-7000-8000-000000000001',
+  distance: 4,
+  image_url: photo.upload.image_url,
+  thumbnail_url: photo.upload.thumbnail_url,
+  amount: 58.5,
+  status: 'approved',
+  same_user: false,
+  user: { user_id: 2, nickname: '用户4321', mobile: '139****4321' },
+  created_at: at
+}
+const evidenced: EvidencedUpload = { ...waiting, evidence: [evidence], risk: 'look' }
 const one = { total: 1, page: 1, limit: 20, total_pages: 1 }
 
 const pending: Static<typeof PendingReviews> = {
-  list: [waiting],
-  reviews: [waiting],
+  list: [evidenced],
+  reviews: [evidenced],
   total: 1,
   statistics: { pending_reviews: 1, oldest_pending_minutes: 12 },
   pagination: one,
@@ -72,6 +87,7 @@ const figures = {
   pending_reviews: 1,
   approved_reviews: 1,
   rejected_reviews: 1,
+  revoked_reviews: 0,
   approval_rate: 0.5
 }
 const statistics: MerchantStatistics = {
@@ -93,4 +109,4 @@ const statistics: MerchantStatistics = {
 }
 
 /** What the documentation shows of each answer. */
-export const examples = { pending, reviews, reviewed, batch, statistics }
+export const examples = { decided, evidence, evidenced, pending, reviews, reviewed, batch, statistics }

@@ -10,9 +10,9 @@ import { actorOf } from '../../identity/principal.js'
 import { CSV_PAGE, csvStream, pagesOf } from '../../shared/csv.js'
 import { publicOrigin } from '../../shared/origin.js'
 import { Refusal } from '../../shared/refusal.js'
-import { failures, MERCHANT_FAILURES, ok, PageQuery, success } from '../../shared/schemas.js'
+import { failures, MERCHANT_FAILURES, ok, success } from '../../shared/schemas.js'
 import { examples } from './merchant-examples.js'
-import { listPending, listReviews, nextReviews, toReviewedUpload } from './merchant-queries.js'
+import { listReviews, nextReviews, toReviewedUpload } from './merchant-queries.js'
 import {
   ApproveBody,
   Batch,
@@ -20,7 +20,6 @@ import {
   type BatchResult,
   MAX_BATCH,
   MerchantStatistics,
-  PendingReviews,
   RejectBody,
   ReviewBody,
   Reviewed,
@@ -28,7 +27,6 @@ import {
   Reviews,
   ReviewsQuery
 } from './merchant-schemas.js'
-import { watchQueue } from './queue-gauges.js'
 import { decisionOf, reviewReceipt } from './review.js'
 import { UploadParams } from './schemas.js'
 import { merchantStatistics } from './statistics.js'
@@ -56,7 +54,7 @@ const CSV_COLUMNS = [
   'image_url'
 ] as const
 
-const readReview = readerOf(ReviewBody, 'body')
+const readItem = readerOf(ReviewBody, 'body')
 
 const toCsvRow = ({ user, ...upload }: ReviewedUpload) => ({ ...user, ...upload })
 
@@ -74,22 +72,7 @@ const merchantReceipts: FastifyPluginAsyncTypebox = async (app) => {
     'IDEMPOTENCY_CONFLICT'
   ] as const
 
-  watchQueue(app)
   const urlsFor = (request: FastifyRequest) => (key: string) => app.storage.url(key, publicOrigin(request, config))
-
-  app.get(
-    '/reviews/pending',
-    {
-      config: access,
-      schema: {
-        tags: TAGS,
-        summary: 'Receipts that wait for a decision, oldest first',
-        querystring: PageQuery,
-        response: { 200: ok(PendingReviews, examples.pending), ...failures('VALIDATION_FAILED', ...MERCHANT_FAILURES) }
-      }
-    },
-    async (request) => success(await listPending(app.db, request.query, urlsFor(request), app.clock()))
-  )
 
   app.get(
     '/reviews',
@@ -198,7 +181,7 @@ const merchantReceipts: FastifyPluginAsyncTypebox = async (app) => {
   async function decideItem(request: FastifyRequest, item: unknown, index: number): Promise<BatchResult> {
     const named = namesIn(item)
     try {
-      readReview(item)
+      readItem(item)
       const decision = decisionOf(item)
       const whole = keyOf(request, decision, KEYED_AS)
       const keyed = whole && { ...whole, key: itemKey(whole.key, index) }

@@ -2,14 +2,17 @@ import { behind, pageFrom, type Sort } from '../../engine/keyset.js'
 import type { Db } from '../../engine/tx.js'
 import type { Prisma } from '../../generated/prisma/client.js'
 import { given } from '../../shared/given.js'
+import { refuse } from '../../shared/refusal.js'
 import type { PageQuery } from '../../shared/schemas.js'
 import { dayRange } from '../../shared/time.js'
 import { PERSON_COLUMNS, toPerson } from '../user/schemas.js'
-import type { ReviewedUpload, ReviewsQuery } from './merchant-schemas.js'
+import { readEvidence } from './evidence/matches.js'
+import type { EvidencedUpload, ReviewedUpload, ReviewsQuery } from './merchant-schemas.js'
 import { expectedPoints, NEWEST_UPLOADS, statusFilter, toUpload, type UrlOf } from './queries.js'
 
-const USER = { select: PERSON_COLUMNS } as const
-type Row = Prisma.ReceiptGetPayload<{ include: { user: typeof USER } }>
+/** What a receipt is read with for merchants. */
+export const REVIEWED = { user: { select: PERSON_COLUMNS }, appeal: true } as const
+type Row = Prisma.ReceiptGetPayload<{ include: typeof REVIEWED }>
 
 const minutesBetween = (from: Date, to: Date) => Math.max(0, Math.floor((to.getTime() - from.getTime()) / 60_000))
 
@@ -26,18 +29,27 @@ export function toReviewedUpload(row: Row, urlOf: UrlOf, now: Date): ReviewedUpl
 
 const OLDEST = { ...NEWEST_UPLOADS, direction: 'asc' } as const satisfies Sort
 
-/** What waits for a decision, oldest first. */
+/** One receipt and its evidence. @throws Refusal REVIEW_NOT_FOUND */
+export async function readReview(db: Db, uploadId: string, urlOf: UrlOf, now: Date): Promise<EvidencedUpload> {
+  const row = await db.receipt.findUnique({ where: { uploadId }, include: REVIEWED })
+  if (row === null) throw refuse('REVIEW_NOT_FOUND')
+  const evidenceOf = await readEvidence(db, [row], urlOf)
+  return { ...toReviewedUpload(row, urlOf, now), ...evidenceOf(uploadId) }
+}
+
+/** What waits for a decision, oldest first, with its evidence. */
 export async function listPending(db: Db, query: PageQuery, urlOf: UrlOf, now: Date) {
   const where = { reviewStatus: 'pending' } as const
   const [{ rows, ...rest }, oldest] = await Promise.all([
     pageFrom(query, OLDEST, where, {
-      read: (part) => db.receipt.findMany({ ...part, include: { user: USER } }),
+      read: (part) => db.receipt.findMany({ ...part, include: REVIEWED }),
       count: (all) => db.receipt.count({ where: all })
     }),
     oldestPendingMinutes(db, now)
   ])
   const { total } = rest.pagination
-  const reviews = rows.map((row) => toReviewedUpload(row, urlOf, now))
+  const evidenceOf = await readEvidence(db, rows, urlOf)
+  const reviews = rows.map((row) => ({ ...toReviewedUpload(row, urlOf, now), ...evidenceOf(row.uploadId) }))
   return {
     list: reviews,
     reviews,
@@ -68,7 +80,7 @@ function filterOf(query: ReviewsQuery, timeZone: string): Prisma.ReceiptWhereInp
 export async function listReviews(db: Db, query: ReviewsQuery, urlOf: UrlOf, now: Date, timeZone: string) {
   const where = filterOf(query, timeZone)
   const { rows, ...rest } = await pageFrom(query, NEWEST_UPLOADS, where, {
-    read: (part) => db.receipt.findMany({ ...part, include: { user: USER } }),
+    read: (part) => db.receipt.findMany({ ...part, include: REVIEWED }),
     count: (all) => db.receipt.count({ where: all })
   })
   return { reviews: rows.map((row) => toReviewedUpload(row, urlOf, now)), ...rest }
@@ -85,7 +97,7 @@ export async function nextReviews(
   const after = last === undefined ? {} : behind(NEWEST_UPLOADS, last)
   return db.receipt.findMany({
     where: { AND: [filterOf(query, timeZone), after] },
-    include: { user: USER },
+    include: REVIEWED,
     orderBy: [{ createdAt: 'desc' }, { uploadId: 'desc' }],
     take
   })

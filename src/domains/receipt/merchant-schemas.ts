@@ -13,8 +13,9 @@ import {
   StringEnum
 } from '../../shared/schemas.js'
 import { Person } from '../user/schemas.js'
+import { Evidenced } from './evidence/schemas.js'
 import { REASON_CODES, ReasonCode } from './reasons.js'
-import { Upload, UploadId } from './schemas.js'
+import { ReviewStatus, Upload, UploadId } from './schemas.js'
 
 export const ReviewedUpload = Type.Composite([
   Upload,
@@ -28,15 +29,19 @@ export const ReviewedUpload = Type.Composite([
 ])
 export type ReviewedUpload = Static<typeof ReviewedUpload>
 
+/** A receipt with what a reviewer should see beside it. */
+export const EvidencedUpload = Type.Composite([ReviewedUpload, Evidenced])
+export type EvidencedUpload = Static<typeof EvidencedUpload>
+
 export const PendingReviews = Page(
-  { list: Type.Array(ReviewedUpload), reviews: Type.Array(ReviewedUpload) },
+  { list: Type.Array(EvidencedUpload), reviews: Type.Array(EvidencedUpload) },
   { total: Count, statistics: Type.Object({ pending_reviews: Count, oldest_pending_minutes: Count }) }
 )
 
 export const ReviewsQuery = Type.Composite([
   PageQuery,
   Type.Object({
-    status: StringEnum(['all', 'pending', 'approved', 'rejected'], { default: 'all' }),
+    status: StringEnum(['all', ...ReviewStatus.enum], { default: 'all' }),
     reviewer_id: Type.Optional(Id),
     from: Type.Optional(Day),
     to: Type.Optional(Day),
@@ -121,6 +126,7 @@ const Figures = Type.Object({
   pending_reviews: Count,
   approved_reviews: Count,
   rejected_reviews: Count,
+  revoked_reviews: Count,
   approval_rate: Rate
 })
 

@@ -10,16 +10,31 @@ import { examples } from './examples.js'
 import { listUploads, photoStatistics, readUpload } from './queries.js'
 import { History, HistoryQuery, PhotoStatistics, UploadDetails, Uploaded, UploadForm, UploadParams } from './schemas.js'
 import { discardPictures, uploadReceipt } from './upload.js'
+import { watchWaits } from './waiting.js'
 import { withdrawReceipt } from './withdraw.js'
 
 const TAGS = ['photo']
+const UPLOAD = [
+  'PHOTO_REQUIRED',
+  'AMOUNT_INVALID',
+  'AMOUNT_TOO_LARGE',
+  'PHOTO_TOO_LARGE',
+  'PHOTO_STORE_FAILED',
+  'PHOTO_UNREADABLE',
+  'VALIDATION_FAILED',
+  'IDEMPOTENCY_CONFLICT',
+  'OVERLOADED',
+  ...AUTH_FAILURES
+] as const
 
 const receipt: FastifyPluginAsyncTypebox = async (app) => {
   const { config, storage } = app
   const terms = { rate: config.PHOTO_POINTS_RATE, min: config.MIN_POINTS_AWARD, max: config.MAX_POINTS_AWARD }
   await app.register(multipart, { limits: FORM_LIMITS })
 
+  const waits = watchWaits(app.reads, app.clock)
   const urlsFor = (request: FastifyRequest) => (key: string) => storage.url(key, publicOrigin(request, config))
+  const readsFor = (request: FastifyRequest) => ({ reads: app.reads, waits, urlOf: urlsFor(request) })
 
   app.post(
     '/upload',
@@ -33,23 +48,12 @@ const receipt: FastifyPluginAsyncTypebox = async (app) => {
         body: UploadForm,
         response: {
           200: ok(Uploaded, examples.uploaded, '图片上传成功，等待商家审核'),
-          ...failures(
-            'PHOTO_REQUIRED',
-            'AMOUNT_INVALID',
-            'AMOUNT_TOO_LARGE',
-            'PHOTO_TOO_LARGE',
-            'PHOTO_STORE_FAILED',
-            'PHOTO_UNREADABLE',
-            'VALIDATION_FAILED',
-            'IDEMPOTENCY_CONFLICT',
-            'OVERLOADED',
-            ...AUTH_FAILURES
-          )
+          ...failures(...UPLOAD)
         }
       }
     },
     async (request, reply) => {
-      const tools = { imageJobs: app.imageJobs, terms, timeZone: config.BUSINESS_TZ, urlOf: urlsFor(request) }
+      const tools = { imageJobs: app.imageJobs, terms, timeZone: config.BUSINESS_TZ, waits, urlOf: urlsFor(request) }
       return success(await uploadReceipt(request, reply, tools), '图片上传成功，等待商家审核')
     }
   )
@@ -64,7 +68,7 @@ const receipt: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(History, examples.history), ...failures('VALIDATION_FAILED', ...AUTH_FAILURES) }
       }
     },
-    async (request) => success(await listUploads(app.reads, request.user.userId, request.query, urlsFor(request)))
+    async (request) => success(await listUploads(readsFor(request), request.user.userId, request.query))
   )
 
   app.get(
@@ -77,7 +81,7 @@ const receipt: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(UploadDetails, examples.details), ...failures(...AUTH_FAILURES, 'REVIEW_NOT_FOUND') }
       }
     },
-    async (request) => success(await readUpload(app.reads, request.user.userId, request.params.id, urlsFor(request)))
+    async (request) => success(await readUpload(readsFor(request), request.user.userId, request.params.id))
   )
 
   app.get(
@@ -116,6 +120,6 @@ const receipt: FastifyPluginAsyncTypebox = async (app) => {
 
 export default fp(receipt, {
   name: 'receipt',
-  dependencies: ['database', 'identity', 'rate-limit', 'storage'],
+  dependencies: ['database', 'identity', 'rate-limit', 'storage', 'comparer'],
   encapsulate: true
 })

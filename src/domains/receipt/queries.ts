@@ -7,14 +7,22 @@ import { refuse } from '../../shared/refusal.js'
 import { rate } from '../../shared/time.js'
 import { reasonOf } from './reasons.js'
 import { type PointsTerms, pointsFor, reviewMessage } from './rules.js'
-import type { HistoryQuery, PhotoStatistics, ReviewStatus, Upload, UploadDetails } from './schemas.js'
+import type {
+  AppealStatus,
+  HistoryQuery,
+  OwnAppeal,
+  PhotoStatistics,
+  ReviewStatus,
+  Upload,
+  UploadDetails,
+  WaitingUpload
+} from './schemas.js'
+import { appealUntil, type ReceiptRow, type Yuan, yuan, yuanOrNull } from './states.js'
 import { uploadTotals } from './totals.js'
+import type { Waits } from './waiting.js'
 
 /** How a stored key becomes an address for this client. */
 export type UrlOf = (key: string) => string
-
-/** A row of `photo_reviews` as Prisma gives it. */
-export type ReceiptRow = Prisma.ReceiptGetPayload<object>
 
 /** The columns that {@link toUpload} wants. */
 type UploadRow = Pick<
@@ -28,12 +36,21 @@ type UploadRow = Pick<
   | 'reasonCode'
   | 'reviewTime'
   | 'createdAt'
-> & { readonly amount: Yuan; readonly actualAmount: Yuan | null }
+> & {
+  readonly amount: Yuan
+  readonly actualAmount: Yuan | null
+  readonly appeal: AppealRow | null
+}
 
-/** A number, or one of Prisma's. */
-type Yuan = number | { toNumber(): number }
-
-const yuan = (amount: Yuan): number => (typeof amount === 'number' ? amount : amount.toNumber())
+/** The columns that {@link toAppeal} wants. */
+interface AppealRow {
+  readonly status: AppealStatus
+  readonly message: string
+  readonly amount: Yuan | null
+  readonly reason: string | null
+  readonly createdAt: Date
+  readonly decidedAt: Date | null
+}
 
 export function toUpload(row: UploadRow, urlOf: UrlOf): Upload {
   return {
@@ -41,14 +58,27 @@ export function toUpload(row: UploadRow, urlOf: UrlOf): Upload {
     image_url: urlOf(row.imageKey),
     thumbnail_url: urlOf(row.thumbnailKey),
     amount: yuan(row.amount),
-    actual_amount: row.actualAmount === null ? null : yuan(row.actualAmount),
+    actual_amount: yuanOrNull(row.actualAmount),
     points_awarded: row.pointsAwarded,
     status: row.reviewStatus,
     review_status: row.reviewStatus,
     review_reason: row.reviewReason,
     ...reasonOf(row),
     review_time: row.reviewTime,
+    appeal: row.appeal === null ? null : toAppeal(row.appeal),
+    appeal_until: appealUntil(row),
     created_at: row.createdAt
+  }
+}
+
+export function toAppeal(row: AppealRow): OwnAppeal {
+  return {
+    status: row.status,
+    message: row.message,
+    amount: yuanOrNull(row.amount),
+    reason: row.reason,
+    created_at: row.createdAt,
+    decided_at: row.decidedAt
   }
 }
 
@@ -71,46 +101,100 @@ export const NEWEST_UPLOADS = {
 /** The receipts in a state; most are approved. */
 export function statusFilter(status: HistoryQuery['status']): Prisma.ReceiptWhereInput {
   if (status === 'all') return {}
-  return { reviewStatus: status === 'approved' ? whereCommon.oneOf<ReviewStatus>(['pending', 'rejected']) : status }
+  return {
+    reviewStatus: status === 'approved' ? whereCommon.oneOf<ReviewStatus>(['pending', 'rejected', 'revoked']) : status
+  }
 }
 
-const UPLOAD_COLUMNS = `upload_id AS uploadId, image_key AS imageKey, thumbnail_key AS thumbnailKey, amount,
-  actual_amount AS actualAmount, points_awarded AS pointsAwarded, review_status AS reviewStatus,
-  review_reason AS reviewReason, reason_code AS reasonCode, review_time AS reviewTime, created_at AS createdAt`
+/** Of a receipt `r` and its appeal `a`; a pending one counts those before it, and itself. */
+const UPLOAD_COLUMNS = `r.upload_id AS uploadId, r.image_key AS imageKey, r.thumbnail_key AS thumbnailKey, r.amount,
+  r.actual_amount AS actualAmount, r.points_awarded AS pointsAwarded, r.review_status AS reviewStatus,
+  r.review_reason AS reviewReason, r.reason_code AS reasonCode, r.review_time AS reviewTime, r.created_at AS createdAt,
+  a.status AS appealStatus, a.message AS appealMessage, a.amount AS appealAmount, a.reason AS appealReason,
+  a.created_at AS appealedAt, a.decided_at AS appealDecidedAt,
+  IF(r.review_status = 'pending', (
+    SELECT COUNT(*) FROM photo_reviews AS q WHERE q.review_status = 'pending' AND q.created_at <= r.created_at
+      AND (q.created_at < r.created_at OR q.upload_id <= r.upload_id)
+  ), NULL) AS queuePosition`
+const APPEAL = 'LEFT JOIN photo_appeals AS a ON a.upload_id = r.upload_id'
+
+/** A receipt as {@link UPLOAD_COLUMNS} names its columns. */
+interface FlatRow extends Omit<UploadRow, 'appeal'> {
+  readonly appealStatus: AppealStatus | null
+  readonly appealMessage: string
+  readonly appealAmount: number | null
+  readonly appealReason: string | null
+  readonly appealedAt: Date
+  readonly appealDecidedAt: Date | null
+  readonly queuePosition: number | null
+}
+
+function toWaitingUpload(row: FlatRow, waits: Waits, urlOf: UrlOf): WaitingUpload {
+  const appeal =
+    row.appealStatus === null
+      ? null
+      : {
+          status: row.appealStatus,
+          message: row.appealMessage,
+          amount: row.appealAmount,
+          reason: row.appealReason,
+          createdAt: row.appealedAt,
+          decidedAt: row.appealDecidedAt
+        }
+  return {
+    ...toUpload({ ...row, appeal }, urlOf),
+    queue_position: row.queuePosition,
+    estimated_wait: row.reviewStatus === 'pending' ? waits.estimate(row.createdAt) : null
+  }
+}
 
 /** The same as {@link statusFilter}, and for the same reason. */
 function statusSql(status: HistoryQuery['status']): ReturnType<typeof filtersOf> {
-  if (status === 'approved') return { sql: " AND review_status NOT IN ('pending', 'rejected')", values: [] }
-  return filtersOf({ 'review_status = ?': status === 'all' ? undefined : status })
+  if (status === 'approved')
+    return { sql: " AND r.review_status NOT IN ('pending', 'rejected', 'revoked')", values: [] }
+  return filtersOf({ 'r.review_status = ?': status === 'all' ? undefined : status })
+}
+
+/** What receipts are read with for their diners. */
+interface UploadReads {
+  readonly reads: Reads
+  readonly waits: () => Promise<Waits>
+  readonly urlOf: UrlOf
 }
 
 /** A diner's receipts, newest first. */
-export async function listUploads(reads: Reads, userId: number, query: HistoryQuery, urlOf: UrlOf) {
+export async function listUploads({ reads, waits, urlOf }: UploadReads, userId: number, query: HistoryQuery) {
   const filters = statusSql(query.status)
-  const from = `FROM photo_reviews ${OWN_ROWS} WHERE user_id = ?${filters.sql}`
+  const from = `FROM photo_reviews AS r ${OWN_ROWS} ${APPEAL} WHERE r.user_id = ?${filters.sql}`
   const page = openPage(query, NEWEST_UPLOADS)
-  const part = pageSql(page, NEWEST_UPLOADS, { createdAt: 'created_at', uploadId: 'upload_id' })
+  const part = pageSql(page, NEWEST_UPLOADS, { createdAt: 'r.created_at', uploadId: 'r.upload_id' })
+  const known = await waits()
   const [found, totals] = await reads(
-    readOf<UploadRow>(`SELECT ${UPLOAD_COLUMNS} ${from}${part.sql}`)(userId, ...filters.values, ...part.values),
+    readOf<FlatRow>(`SELECT ${UPLOAD_COLUMNS} ${from}${part.sql}`)(userId, ...filters.values, ...part.values),
     TOTALS(userId)
   )
   const total = sumOf(totals, 'total', (status) => query.status === 'all' || status === query.status)
   const { rows, ...rest } = page.close(found, total)
-  return { history: rows.map((row) => toUpload(row, urlOf)), summary: toStatistics(totals), ...rest }
+  return { history: rows.map((row) => toWaitingUpload(row, known, urlOf)), summary: toStatistics(totals), ...rest }
 }
 
-type OwnUpload = UploadRow & Pick<ReceiptRow, 'description' | 'pointsRate' | 'pointsMin' | 'pointsMax'>
+type OwnUpload = FlatRow & Pick<ReceiptRow, 'description' | 'pointsRate' | 'pointsMin' | 'pointsMax'>
 
 const OWN_UPLOAD = readOf<OwnUpload, [uploadId: string, userId: number]>(`
-  SELECT ${UPLOAD_COLUMNS}, description, points_rate AS pointsRate, points_min AS pointsMin, points_max AS pointsMax
-  FROM photo_reviews WHERE upload_id = ? AND user_id = ?`)
+  SELECT ${UPLOAD_COLUMNS}, r.description, r.points_rate AS pointsRate, r.points_min AS pointsMin,
+    r.points_max AS pointsMax
+  FROM photo_reviews AS r ${APPEAL} WHERE r.upload_id = ? AND r.user_id = ?`)
 
 /** @throws Refusal REVIEW_NOT_FOUND when there is none, or it is somebody else's */
-export async function readUpload(reads: Reads, userId: number, uploadId: string, urlOf: UrlOf): Promise<UploadDetails> {
+export async function readUpload(
+  { reads, waits, urlOf }: UploadReads,
+  userId: number,
+  uploadId: string
+): Promise<UploadDetails> {
   const [[row]] = await reads(OWN_UPLOAD(uploadId, userId))
   if (row === undefined) throw refuse('REVIEW_NOT_FOUND')
   return {
-    ...toUpload(row, urlOf),
+    ...toWaitingUpload(row, await waits(), urlOf),
     description: row.description,
     expected_points: expectedPoints(row),
     message: reviewMessage(row.reviewStatus, row.pointsAwarded)
@@ -128,12 +212,18 @@ export async function photoStatistics(reads: Reads, userId: number): Promise<Pho
 
 function toStatistics(totals: readonly Total<ReviewStatus>[]): PhotoStatistics {
   const count = (status: ReviewStatus) => sumOf(totals, 'total', (label) => label === status)
-  const [approved, pending, rejected] = [count('approved'), count('pending'), count('rejected')]
+  const [approved, pending, rejected, revoked] = [
+    count('approved'),
+    count('pending'),
+    count('rejected'),
+    count('revoked')
+  ]
   return {
-    total_uploads: approved + pending + rejected,
+    total_uploads: approved + pending + rejected + revoked,
     approved_uploads: approved,
     pending_uploads: pending,
     rejected_uploads: rejected,
+    revoked_uploads: revoked,
     total_points_earned: sumOf(totals, 'earned', (label) => label === 'approved'),
     approval_rate: rate(approved, approved + rejected)
   }

@@ -13,8 +13,8 @@ import { ReviewResult } from './pushes.js'
 import { termsOf } from './queries.js'
 import type { ReasonCode } from './reasons.js'
 import { centsOfNumber, pointsFor, RECEIPT_STEPS, reviewMessage } from './rules.js'
+import { assertAllows, lockReceipt } from './states.js'
 import { uploadTotals } from './totals.js'
-import { assertAllows, lockReceipt } from './withdraw.js'
 
 /** A merchant's decision on a receipt. */
 type Decision =
@@ -105,7 +105,7 @@ export async function reviewReceipt(uow: PrivilegedWork, decision: Decision, tim
     reason
   })
   await countDay(tx, businessDay(now, timeZone), {
-    ...(action === 'approved' ? { approved: 1, points } : { rejected: 1, reason: code ?? 'other' }),
+    ...(action === 'approved' ? { approved: 1, points } : { rejected: 1, reason: { code: code ?? 'other', total: 1 } }),
     waitSeconds: Math.max(0, Math.round((now.getTime() - row.createdAt.getTime()) / 1000))
   })
   outbox.push({ userId: row.userId }, ReviewResult, {

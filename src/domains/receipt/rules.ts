@@ -4,8 +4,11 @@ import type { ReviewStatus } from './schemas.js'
 const MIN_CENTS = 1
 export const MAX_CENTS = 10_000_00
 
-/** What can be done with a receipt: a merchant decides it, its diner takes it back. */
-export type ReceiptStep = 'approve' | 'reject' | 'withdraw'
+/**
+ * What can be done with a receipt: a merchant decides it, its diner takes it back, another merchant
+ * overturns the decision on appeal, an admin revokes it.
+ */
+export type ReceiptStep = 'approve' | 'reject' | 'withdraw' | 'overturn' | 'revoke'
 
 interface StepRule {
   readonly from: readonly ReviewStatus[]
@@ -13,11 +16,13 @@ interface StepRule {
   readonly to: ReviewStatus | null
 }
 
-/** The states of a receipt and the steps between them, whole (contract sections 7 and 8). */
+/** The states of a receipt and the steps between them, whole (contract sections 7, 8 and 15). */
 export const RECEIPT_STEPS = {
   approve: { from: ['pending'], to: 'approved' },
   reject: { from: ['pending'], to: 'rejected' },
-  withdraw: { from: ['pending'], to: null }
+  withdraw: { from: ['pending'], to: null },
+  overturn: { from: ['rejected', 'approved'], to: 'approved' },
+  revoke: { from: ['approved'], to: 'revoked' }
 } as const satisfies Readonly<Record<ReceiptStep, StepRule>>
 
 /** Whether a state allows a step. */
@@ -62,5 +67,6 @@ export function centsOfNumber(yuan: number): number | undefined {
 export function reviewMessage(status: ReviewStatus, points: number): string {
   if (status === 'approved') return `恭喜！您的消费凭证审核通过，获得${points}积分奖励`
   if (status === 'rejected') return '很抱歉，您的消费凭证审核未通过，请重新上传'
+  if (status === 'revoked') return '您的消费凭证审核结果已被撤销'
   return '您的消费凭证正在审核中，请耐心等待'
 }

@@ -2,7 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Count, DateTime, Nullable, Page, PageQuery, Points, Rate, StringEnum } from '../../shared/schemas.js'
 import { ReasonCode } from './reasons.js'
 
-export const ReviewStatus = StringEnum(['pending', 'approved', 'rejected'])
+export const ReviewStatus = StringEnum(['pending', 'approved', 'rejected', 'revoked'])
 export type ReviewStatus = Static<typeof ReviewStatus>
 
 export const UploadId = Type.String({ minLength: 1, maxLength: 50 })
@@ -33,6 +33,22 @@ export const Uploaded = Type.Object({
 })
 export type Uploaded = Static<typeof Uploaded>
 
+export const AppealStatus = StringEnum(['open', 'upheld', 'overturned', 'void'], {
+  description: 'void: the receipt was revoked before anybody decided'
+})
+export type AppealStatus = Static<typeof AppealStatus>
+
+/** A diner's appeal, as they see it. */
+export const OwnAppeal = Type.Object({
+  status: AppealStatus,
+  message: Type.String(),
+  amount: Nullable(Type.Number()),
+  reason: Nullable(Type.String({ description: 'of the one who decided it' })),
+  created_at: DateTime,
+  decided_at: Nullable(DateTime)
+})
+export type OwnAppeal = Static<typeof OwnAppeal>
+
 export const Upload = Type.Object({
   upload_id: UploadId,
   image_url: Type.String(),
@@ -47,19 +63,37 @@ export const Upload = Type.Object({
   reason_text: Nullable(Type.String({ description: 'the code in Chinese' })),
   reason_advice: Nullable(Type.String({ description: 'what the diner can do' })),
   review_time: Nullable(DateTime),
+  appeal: Nullable(OwnAppeal),
+  appeal_until: Nullable(DateTime),
   created_at: DateTime
 })
 export type Upload = Static<typeof Upload>
 
+/** How long a pending receipt has to wait; both are null of one that is decided. */
+export const Waiting = Type.Object({
+  queue_position: Nullable(Type.Integer({ minimum: 1, description: '1: the next' })),
+  estimated_wait: Nullable(
+    Type.Object(
+      { minutes_low: Count, minutes_high: Count },
+      { description: 'from now, for eight of ten; null where too little is known' }
+    )
+  )
+})
+export type Waiting = Static<typeof Waiting>
+
+/** A receipt as its diner sees it. */
+export const WaitingUpload = Type.Composite([Upload, Waiting])
+export type WaitingUpload = Static<typeof WaitingUpload>
+
 export const UploadDetails = Type.Composite([
-  Upload,
+  WaitingUpload,
   Type.Object({ expected_points: Points, description: Type.String(), message: Type.String() })
 ])
 export type UploadDetails = Static<typeof UploadDetails>
 
 export const HistoryQuery = Type.Composite([
   PageQuery,
-  Type.Object({ status: StringEnum(['all', 'pending', 'approved', 'rejected'], { default: 'all' }) })
+  Type.Object({ status: StringEnum(['all', ...ReviewStatus.enum], { default: 'all' }) })
 ])
 export type HistoryQuery = Static<typeof HistoryQuery>
 
@@ -68,9 +102,10 @@ export const PhotoStatistics = Type.Object({
   approved_uploads: Count,
   pending_uploads: Count,
   rejected_uploads: Count,
+  revoked_uploads: Count,
   total_points_earned: Points,
   approval_rate: Rate
 })
 export type PhotoStatistics = Static<typeof PhotoStatistics>
 
-export const History = Page({ history: Type.Array(Upload) }, { summary: PhotoStatistics })
+export const History = Page({ history: Type.Array(WaitingUpload) }, { summary: PhotoStatistics })

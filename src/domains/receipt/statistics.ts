@@ -10,6 +10,7 @@ interface Counts {
   uploads: number
   approved: number
   rejected: number
+  revoked: number
 }
 
 interface Sums extends Counts {
@@ -19,7 +20,8 @@ interface Sums extends Counts {
 
 /**
  * The merchants' figures, from the summary that uploads and reviews keep up: a row a day, however many receipts.
- * A day's `total_reviews` are those uploaded on it, its approved and rejected those decided on it, whenever uploaded.
+ * A day's `total_reviews` are those uploaded on it, its approved and rejected those decided on it, whenever uploaded;
+ * what is overturned or revoked later corrects the figures of the day of the decision.
  */
 export async function merchantStatistics(db: Db, now: Date, timeZone: string): Promise<MerchantStatistics> {
   const today = businessDay(now, timeZone)
@@ -41,7 +43,12 @@ export async function merchantStatistics(db: Db, now: Date, timeZone: string): P
   const sumOf = (from: string): Counts => {
     const since = rows.filter((row) => (dateColumn(row.day) ?? '') >= from)
     const total = (field: keyof Counts) => since.reduce((sum, row) => sum + row[field], 0)
-    return { uploads: total('uploads'), approved: total('approved'), rejected: total('rejected') }
+    return {
+      uploads: total('uploads'),
+      approved: total('approved'),
+      rejected: total('rejected'),
+      revoked: total('revoked')
+    }
   }
   const decided = overall.approved + overall.rejected
   return {
@@ -85,12 +92,13 @@ async function reasonsSince(db: Db, day: string): Promise<MerchantStatistics['re
 
 async function sumsFrom(db: Db): Promise<Sums> {
   const { _sum } = await db.reviewDay.aggregate({
-    _sum: { uploads: true, approved: true, rejected: true, pointsAwarded: true, waitSeconds: true }
+    _sum: { uploads: true, approved: true, rejected: true, revoked: true, pointsAwarded: true, waitSeconds: true }
   })
   return {
     uploads: _sum.uploads ?? 0,
     approved: _sum.approved ?? 0,
     rejected: _sum.rejected ?? 0,
+    revoked: _sum.revoked ?? 0,
     points: Number(_sum.pointsAwarded ?? 0),
     waitSeconds: Number(_sum.waitSeconds ?? 0)
   }
@@ -103,12 +111,13 @@ function pendingSince(db: Db, since?: Date): Promise<number> {
   })
 }
 
-function figures({ uploads, approved, rejected }: Counts, pending: number): MerchantStatistics['overall'] {
+function figures({ uploads, approved, rejected, revoked }: Counts, pending: number): MerchantStatistics['overall'] {
   return {
     total_reviews: uploads,
     pending_reviews: pending,
     approved_reviews: approved,
     rejected_reviews: rejected,
+    revoked_reviews: revoked,
     approval_rate: rate(approved, approved + rejected)
   }
 }

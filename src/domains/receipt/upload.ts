@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type ImageJobs, newKey, processPhoto } from '../../adapters/images/images.js'
+import { HASH_VERSION } from '../../adapters/images/likeness.js'
 import type { UnitOfWork } from '../../engine/unit-of-work.js'
 import { actOnce, keyOf } from '../../http/keyed.js'
 import { PHOTO, readPictureForm } from '../../http/picture-form.js'
@@ -12,6 +13,7 @@ import type { UrlOf } from './queries.js'
 import { centsOfText, MAX_CENTS, type PointsTerms, pointsFor } from './rules.js'
 import type { Uploaded } from './schemas.js'
 import { uploadTotals } from './totals.js'
+import type { Waits } from './waiting.js'
 
 const MAX_DESCRIPTION = 500
 
@@ -34,6 +36,7 @@ interface UploadTools {
   readonly imageJobs: ImageJobs
   readonly terms: PointsTerms
   readonly timeZone: string
+  readonly waits: () => Promise<Waits>
   readonly urlOf: UrlOf
 }
 
@@ -45,7 +48,7 @@ interface UploadTools {
 export async function uploadReceipt(
   request: FastifyRequest,
   reply: FastifyReply,
-  { imageJobs, terms, timeZone, urlOf }: UploadTools
+  { imageJobs, terms, timeZone, waits, urlOf }: UploadTools
 ): Promise<Uploaded> {
   const { bytes, filename, fields } = await readPictureForm(request, PHOTO)
   const { userId } = request.user
@@ -65,11 +68,13 @@ export async function uploadReceipt(
     sha256,
     phash
   }
+  const estimate = (await waits()).inWords()
   try {
     const { answer, replayed } = await actOnce(request, reply, { keyed }, (uow) =>
-      recordReceipt(uow, receipt, { terms, timeZone, urlOf })
+      recordReceipt(uow, receipt, { terms, timeZone, urlOf, estimate })
     )
     if (replayed) await discardPictures(request, keys)
+    else request.server.comparer.wake(answer.upload_id)
     return answer
   } catch (err) {
     // A connection lost at the commit leaves open whether the row is there; if it is, or may be, so are its objects.
@@ -130,7 +135,7 @@ export async function discardPictures(request: FastifyRequest, keys: PictureKeys
 async function recordReceipt(
   { tx, outbox, tallies, now }: UnitOfWork,
   receipt: NewReceipt,
-  { terms, urlOf, timeZone }: Pick<UploadTools, 'terms' | 'urlOf' | 'timeZone'>
+  { terms, urlOf, timeZone, estimate }: Pick<UploadTools, 'terms' | 'urlOf' | 'timeZone'> & { estimate: string }
 ): Promise<Uploaded> {
   const { uploadId, userId, cents, imageKey, thumbnailKey, fileSize } = receipt
   const [imageUrl, thumbnailUrl] = [urlOf(imageKey), urlOf(thumbnailKey)]
@@ -151,6 +156,7 @@ async function recordReceipt(
       fileSize,
       sha256: receipt.sha256,
       phash: receipt.phash,
+      phashVersion: HASH_VERSION,
       createdAt: now
     }
   })
@@ -173,7 +179,7 @@ async function recordReceipt(
     expected_points: pointsFor(cents, terms),
     points_awarded: 0,
     message: '您的消费凭证已提交，商家将在24小时内完成审核',
-    estimated_review_time: '24小时内',
+    estimated_review_time: estimate,
     created_at: now
   }
 }

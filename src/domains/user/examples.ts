@@ -17,6 +17,7 @@ const info: UserInfo = {
 
 const details: UserDetails = {
   ...info,
+  points_debt: 0,
   statistics: {
     total_lottery_count: 1,
     total_exchange_count: 0,

@@ -10,6 +10,7 @@ import { toUserInfo, type UserDetails, type UserRow, type UserStatistics, type U
 
 /** What a diner has done; `approved` are receipts. */
 interface Figures {
+  readonly pointsDebt: number
   readonly draws: number
   readonly orders: number
   readonly uploads: number
@@ -23,8 +24,8 @@ const USER = readOf<
   Omit<UserRow, 'isMerchant'> & { readonly isMerchant: number } & Figures,
   [userId: number, sameId: number]
 >(`
-  SELECT u.user_id AS userId, u.mobile, u.nickname, u.total_points AS totalPoints, u.is_merchant AS isMerchant,
-    u.status, u.avatar, u.last_login AS lastLogin, u.created_at AS createdAt, f.*
+  SELECT u.user_id AS userId, u.mobile, u.nickname, u.total_points AS totalPoints, u.points_debt AS pointsDebt,
+    u.is_merchant AS isMerchant, u.status, u.avatar, u.last_login AS lastLogin, u.created_at AS createdAt, f.*
   FROM users AS u JOIN (
     SELECT COALESCE(SUM(IF(topic = 'result', total, 0)), 0) AS draws,
       COALESCE(SUM(IF(topic = 'order', total, 0)), 0) AS orders,
@@ -47,6 +48,7 @@ export async function readUser(reads: Reads, userId: number): Promise<UserDetail
   const user = await readFigures(reads, userId)
   return {
     ...toUserInfo(user),
+    points_debt: user.pointsDebt,
     statistics: {
       total_lottery_count: user.draws,
       total_exchange_count: user.orders,

@@ -65,6 +65,10 @@ export function toPerson({
 export const UserDetails = Type.Composite([
   UserInfo,
   Type.Object({
+    points_debt: Type.Integer({
+      minimum: 0,
+      description: 'owed after a receipt was taken back; later points pay it first'
+    }),
     statistics: Type.Object({
       total_lottery_count: Count,
       total_exchange_count: Count,
