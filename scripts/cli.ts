@@ -10,6 +10,7 @@ const tasks: Record<string, () => Promise<{ main(args: string[]): Promise<void> 
   'fairness-verify': () => import('./fairness-verify.js'),
   'fairness-audit': () => import('./fairness-audit.js'),
   'compliance-pack': () => import('./compliance-pack.js'),
+  'evidence-fill': () => import('./evidence-fill.js'),
   'storage-sweep': () => import('./storage-sweep.js'),
   'admin-create': () => import('./admin-create.js'),
   'storage-bucket': () => import('./storage-bucket.js'),

@@ -4,15 +4,14 @@ import pc from 'picocolors'
 import type { Draw, DrawType, LotteryConfig, PityStatus, Statistics } from '../src/domains/lottery/schemas.js'
 import type { PointsRecord } from '../src/domains/points/schemas.js'
 import type { Reviewed } from '../src/domains/receipt/merchant-schemas.js'
-import type { Uploaded } from '../src/domains/receipt/schemas.js'
 import type { UserInfo } from '../src/domains/user/schemas.js'
 import { DemoClient, type Frame } from './lib/demo-client.js'
 import { proveDraw } from './lib/demo-proof.js'
+import { appealAndWin, checkStatement, sendReceipt, tryRepeat } from './lib/demo-receipts.js'
 import { redeemPrize, type Told, visitShop } from './lib/demo-shop.js'
-import { SAMPLE_MERCHANT } from './lib/first-data.js'
+import { SAMPLE_MERCHANT, SECOND_MERCHANT } from './lib/first-data.js'
 import { findInstance } from './lib/instance.js'
 import { Fault, guarded, say } from './lib/print.js'
-import { receiptPicture } from './lib/receipt-picture.js'
 import { readSettings } from './lib/settings.js'
 import { start } from './start.js'
 
@@ -60,7 +59,7 @@ async function tour(address: string): Promise<number> {
   await diner.open()
 
   heading('2. A receipt becomes points')
-  const merchant = await openShop(address)
+  const merchant = await openShop(address, '店长', SAMPLE_MERCHANT)
   const receipt = await earnPoints(merchant, diner)
 
   heading('3. The wheel')
@@ -84,22 +83,35 @@ async function tour(address: string): Promise<number> {
   heading('7. The points shop: an order on its way, and one with second thoughts')
   const shop = await visitShop(merchant, diner)
 
-  heading('8. The ledger')
-  const story = { receipt, draws, after: [...notices, ...shop] }
+  heading('8. The friend sends the same receipt, and is refused')
+  const repeated = await tryRepeat(merchant, friend, receipt.uploadId)
+
+  heading('9. A receipt is approved for less; the appeal is decided by another merchant, and won')
+  const second = await openShop(address, '副店长', SECOND_MERCHANT)
+  const appealed = await appealAndWin({ merchant, second, diner })
+
+  heading('10. The ledger, and the statement of it, checked by its chain')
+  const story = { receipt, draws, after: [...notices, ...shop, ...appealed] }
   const faults = [
     ...(await showAndCheck(diner, user.total_points, story, wheel)),
-    ...(await showAndCheck(friend, user.total_points, { draws: tenfold, after: [] }, wheel))
+    ...(await showAndCheck(friend, user.total_points, { draws: tenfold, after: [repeated] }, wheel)),
+    ...(await checkStatement(diner))
   ]
-  for (const client of [diner, friend, merchant]) client.close()
   if (faults.length === 0) {
-    heading('9. A draw is checked')
+    heading('11. A draw is checked')
     await proveDraw(diner, draws[1] as Draw, wheel.commitment)
   }
+
+  for (const client of [diner, friend, merchant, second]) client.close()
 
   print()
   if (faults.length > 0)
     throw new Fault(`What the tour saw does not agree:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
-  print(pc.green('Everything agrees: answers, pushes, ledger, statistics, the guarantee, and the proof of a draw.'))
+  print(
+    pc.green(
+      'Everything agrees: answers, pushes, ledger, statistics, the guarantee, the statement, and the proof of a draw.'
+    )
+  )
   return 0
 }
 
@@ -111,9 +123,11 @@ function showPush(client: DemoClient, { type, data }: Frame): void {
         ? (data.results as { prize_name: string }[]).map((result) => result.prize_name).join('、')
         : type === 'new_review'
           ? `${data.amount} yuan, to be reviewed`
-          : type === 'stock_update'
-            ? `${data.product_name}: ${data.current_stock} left`
-            : String(data.message ?? data.content ?? '')
+          : type === 'new_appeal'
+            ? `${data.amount} yuan, it says: ${data.message}`
+            : type === 'stock_update'
+              ? `${data.product_name}: ${data.current_stock} left`
+              : String(data.message ?? data.content ?? '')
   print(`   ${pc.magenta('⇠ /ws')} ${pc.dim(client.name)} ${pc.yellow(type)} ${text}`)
 }
 
@@ -126,21 +140,18 @@ interface Receipt {
 
 const TOTAL = '58.50'
 
-/** The sample merchant logs in. */
-async function openShop(address: string): Promise<DemoClient> {
-  const merchant = new DemoClient(address, '店长', showPush)
-  const { user_info: who } = await merchant.login<{ access_token: string; user_info: UserInfo }>(SAMPLE_MERCHANT)
-  if (!who.is_merchant) throw new Fault(`The account ${SAMPLE_MERCHANT} is no merchant here: the tour needs one.`)
+/** A sample merchant logs in. */
+async function openShop(address: string, name: string, mobile: string): Promise<DemoClient> {
+  const merchant = new DemoClient(address, name, showPush)
+  const { user_info: who } = await merchant.login<{ access_token: string; user_info: UserInfo }>(mobile)
+  if (!who.is_merchant) throw new Fault(`The account ${mobile} is no merchant here: the tour needs one.`)
   await merchant.open()
   return merchant
 }
 
 /** The diner photographs a receipt, and the sample merchant approves it. */
 async function earnPoints(merchant: DemoClient, diner: DemoClient): Promise<Receipt> {
-  const form = new FormData()
-  form.append('amount', TOTAL)
-  form.append('photo', new Blob([new Uint8Array(await receiptPicture(TOTAL))], { type: 'image/jpeg' }), 'receipt.jpg')
-  const upload = await diner.request<Uploaded>('POST', '/api/photo/upload', form)
+  const upload = await sendReceipt(diner, TOTAL)
   print(`   ${upload.amount} yuan, ${upload.file_size} bytes, ${upload.expected_points} points expected`)
   print(`   ${pc.dim(upload.image_url)}`)
   await merchant.waitFor((frame) => frame.type === 'new_review' && frame.data.upload_id === upload.upload_id)

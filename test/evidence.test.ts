@@ -2,11 +2,13 @@ import fc from 'fast-check'
 import type { FastifyInstance } from 'fastify'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
+import { fillEvidence } from '../scripts/evidence-fill.js'
+import { withPrisma } from '../scripts/lib/prisma.js'
 import { REPHOTOGRAPHS, restaurantReceipt } from '../scripts/lib/rephotograph.js'
 import { bandsOf, hashColumn, MAX_DISTANCE, probesOf } from '../src/domains/receipt/evidence/bands.js'
 import { nearSql } from '../src/domains/receipt/evidence/compare.js'
 import { bandSweep } from '../src/domains/receipt/evidence/sweep.js'
-import { createApp, type Diner, newDiner, newMerchant, sql } from './helpers/app.js'
+import { createApp, type Diner, databaseUrl, newDiner, newMerchant, sql } from './helpers/app.js'
 import { upload } from './helpers/upload.js'
 
 interface Told {
@@ -248,6 +250,31 @@ describe('evidence', () => {
     const second = await send(other, await sharp(bytes).jpeg({ quality: 30 }).toBuffer(), '72')
     expect((await of(second)).evidence).toMatchObject([{ kind: 'similar_picture', upload_id: old }])
   })
+})
+
+test('npm run evidence:fill compares what is left, tells what failed, and goes on where it ended', async () => {
+  const { app, diner, other, send, of } = await people()
+  const bytes = await restaurantReceipt(8)
+  const ids = [await send(diner, bytes), await send(other, bytes, '80'), await send(other, await restaurantReceipt(9))]
+  await makeOld(app, ids)
+  // All of one moment: none is passed over, and none tried twice.
+  await sql('UPDATE photo_reviews SET created_at = NOW(3) - INTERVAL 3 DAY WHERE upload_id IN (?)', [ids])
+  const [, second = ''] = ids
+  const { thumbnailKey } = await app.db.receipt.findUniqueOrThrow({ where: { uploadId: second } })
+  let isDown = true
+  const storage = {
+    get: async (key: string) => {
+      if (isDown && key === thumbnailKey) throw new Error('the storage is away')
+      return app.storage.get(key)
+    }
+  }
+  const fill = () => withPrisma(databaseUrl(), (db) => fillEvidence(db, storage))
+  expect(await fill()).toEqual({ compared: 2, failed: 1 })
+  expect((await of(second)).evidence).toBeNull()
+  isDown = false
+  expect(await fill()).toEqual({ compared: 1, failed: 0 })
+  expect(await fill()).toEqual({ compared: 0, failed: 0 })
+  expect(await of(second)).toMatchObject({ risk: 'high', evidence: [{ kind: 'same_file', upload_id: ids[0] }] })
 })
 
 const RANK = ['same_file', 'similar_picture', 'same_amount']

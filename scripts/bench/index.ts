@@ -19,7 +19,8 @@ const benchmarks: Record<string, () => Promise<{ main(world: World, options: Ben
   growth: () => import('./growth.js'),
   batches: () => import('./batches.js'),
   cluster: () => import('./cluster.js'),
-  fairness: () => import('./fairness.js')
+  fairness: () => import('./fairness.js'),
+  evidence: () => import('./evidence.js')
 }
 
 /**

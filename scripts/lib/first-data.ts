@@ -5,6 +5,8 @@ import { scriptWork } from './prisma.js'
 
 /** Mobile of the merchant that development starts with (contract section 12). */
 export const SAMPLE_MERCHANT = '13900000001'
+/** And of another one, who decides appeals against the first. */
+export const SECOND_MERCHANT = '13900000002'
 
 const SAMPLE_PRODUCTS = [
   ['招牌酸梅汤', '冰镇现熬，一扎', '饮品', 300, 50, true],
@@ -25,8 +27,19 @@ export async function plantFirstData(
 ): Promise<string[]> {
   const planted: string[] = []
   await db.$transaction(async (tx) => {
-    if (await hasWheel(tx)) return
     const now = new Date()
+    const isMissing = async (mobile: string) => (await tx.user.count({ where: { mobile } })) === 0
+    const plantMerchant = async (mobile: string) => {
+      if (!(await isMissing(mobile))) return
+      const merchant = { mobile, points: options.newUserPoints, isMerchant: true }
+      await scriptWork(tx, (uow) => createUser(uow, merchant), now)
+      planted.push(`a sample merchant, mobile ${mobile}`)
+    }
+    if (await hasWheel(tx)) {
+      // One who came with a later version, where the samples are.
+      if (options.samples && !(await isMissing(SAMPLE_MERCHANT))) await plantMerchant(SECOND_MERCHANT)
+      return
+    }
     await installWheel(tx, options.dailyLimit, now)
     planted.push('the standard wheel of eight prizes, as rules version 1')
     if (!options.samples) return
@@ -42,12 +55,7 @@ export async function plantFirstData(
       }))
     })
     planted.push(`${SAMPLE_PRODUCTS.length} sample products`)
-    const known = await tx.user.findUnique({ where: { mobile: SAMPLE_MERCHANT } })
-    if (known === null) {
-      const merchant = { mobile: SAMPLE_MERCHANT, points: options.newUserPoints, isMerchant: true }
-      await scriptWork(tx, (uow) => createUser(uow, merchant), now)
-      planted.push(`a sample merchant, mobile ${SAMPLE_MERCHANT}`)
-    }
+    for (const mobile of [SAMPLE_MERCHANT, SECOND_MERCHANT]) await plantMerchant(mobile)
   })
   return planted
 }

@@ -1,11 +1,9 @@
-import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import PQueue from 'p-queue'
-import { HASH_VERSION, hashOf } from '../../../adapters/images/likeness.js'
-import { readOf } from '../../../engine/reads.js'
 import { sqlTime } from '../../../engine/sql.js'
 import { DAY_MS } from '../../../shared/time.js'
-import { COMPARED_DAYS, type Compared, findMatches, writeBands } from './compare.js'
+import { COMPARED_DAYS } from './compare.js'
+import { type ComparisonTools, compareReceipt, UNCOMPARED } from './comparison.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -36,45 +34,6 @@ const EVERY_MS = 10_000
 const PATIENCE_MS = 10_000
 const AT_A_TIME = 50
 
-interface Waiting extends Compared {
-  readonly thumbnail_key: string
-  readonly phash: string
-  readonly phash_version: number
-}
-
-const COLUMNS = 'upload_id, user_id, amount, sha256, created_at, thumbnail_key, phash, phash_version'
-const ONE = readOf<Waiting, [uploadId: string]>(
-  `SELECT ${COLUMNS} FROM photo_reviews WHERE upload_id = ? AND compared_at IS NULL`
-)
-/** Both by the index on `compared_at`, where those that are not compared lie together. */
-const LEFT_OVER = readOf<Waiting, [since: string, before: string, limit: number]>(`
-  SELECT ${COLUMNS} FROM photo_reviews
-  WHERE compared_at IS NULL AND created_at >= ? AND created_at < ?
-  ORDER BY created_at LIMIT ?`)
-const PENDING = readOf<Waiting, [before: string, limit: number]>(`
-  SELECT ${COLUMNS} FROM photo_reviews
-  WHERE review_status = 'pending' AND compared_at IS NULL AND created_at < ?
-  ORDER BY created_at LIMIT ?`)
-
-/**
- * Compares one receipt; see compare.ts. What it looks like is computed anew from its thumbnail where the row has a hash
- * of old.
- */
-async function compare(app: FastifyInstance, receipt: Waiting): Promise<void> {
-  const hash = receipt.phash_version === HASH_VERSION ? receipt.phash : await hashAgain(app, receipt)
-  if (hash !== undefined && !(await app.tx((uow) => writeBands(uow.tx, receipt, hash)))) return
-  await app.tx((uow) => findMatches(uow.tx, receipt, hash, uow.now))
-}
-
-/** @returns undefined where the picture is gone, or none */
-async function hashAgain(app: FastifyInstance, { upload_id: uploadId, thumbnail_key: key }: Waiting) {
-  const picture = await app.storage.get(key)
-  const phash = picture === undefined ? undefined : await hashOf(picture).catch(() => undefined)
-  if (phash === undefined) return undefined
-  await app.db.receipt.updateMany({ where: { uploadId }, data: { phash, phashVersion: HASH_VERSION } })
-  return phash
-}
-
 /**
  * Compares each upload after its commit, one at a time, and what was left over every ten seconds: all instances may, as
  * to compare twice changes nothing (contract section 15).
@@ -82,15 +41,20 @@ async function hashAgain(app: FastifyInstance, { upload_id: uploadId, thumbnail_
 export default fp<ComparerOptions>(
   async (app, { everyMs = EVERY_MS }) => {
     const queue = new PQueue({ concurrency: 1 })
+    const tools: ComparisonTools = {
+      storage: app.storage,
+      transact: (work) => app.tx((uow) => work(uow.tx)),
+      now: app.clock
+    }
     let running: Promise<number> | undefined
 
     async function run(limit: number): Promise<number> {
       const now = app.clock()
       const before = sqlTime(new Date(now.getTime() - PATIENCE_MS))
       const since = sqlTime(new Date(now.getTime() - COMPARED_DAYS * DAY_MS))
-      const [pending] = await app.reads(PENDING(before, limit))
-      const left = pending.length > 0 ? pending : (await app.reads(LEFT_OVER(since, before, limit)))[0]
-      for (const receipt of left) await queue.add(() => compare(app, receipt))
+      const [pending] = await app.reads(UNCOMPARED.pending(before, limit))
+      const left = pending.length > 0 ? pending : (await app.reads(UNCOMPARED.since(since, before, limit)))[0]
+      for (const receipt of left) await queue.add(() => compareReceipt(tools, receipt))
       return left.length
     }
 
@@ -98,8 +62,8 @@ export default fp<ComparerOptions>(
       wake(uploadId) {
         queue
           .add(async () => {
-            const [[receipt]] = await app.reads(ONE(uploadId))
-            if (receipt !== undefined) await compare(app, receipt)
+            const [[receipt]] = await app.reads(UNCOMPARED.one(uploadId))
+            if (receipt !== undefined) await compareReceipt(tools, receipt)
           })
           .catch((err: unknown) => app.log.warn({ err, uploadId }, 'a receipt could not be compared; it will be'))
       },
