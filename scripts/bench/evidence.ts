@@ -5,6 +5,7 @@ import { findMatches, nearSql } from '../../src/domains/receipt/evidence/compare
 import { withPrisma } from '../lib/prisma.js'
 import { numbersFrom, REPHOTOGRAPHS, restaurantReceipt } from '../lib/rephotograph.js'
 import type { BenchOptions } from './index.js'
+import { difference, Meter } from './lib/meter.js'
 import { type Bar, figure, printBars, printTable, startSteps, writeResults } from './lib/report.js'
 import type { World } from './lib/world.js'
 
@@ -47,8 +48,13 @@ export async function main(world: World, { quick }: BenchOptions): Promise<Bar[]
   const likeness = await measureLikeness(quick ? 20 : 60)
   const cost = await measureCost(world, quick ? RECEIPTS / 10 : RECEIPTS, likeness.hashes)
   const bars: Bar[] = [
-    { name: 'database time of one comparison, median, ms', value: cost.medianMs, bound: BOUND_MS, kind: 'at most' },
-    { name: 'the same, the slowest of all, ms', value: cost.worstMs, bound: BOUND_MS, kind: 'at most' }
+    {
+      name: 'processor time of the database, a comparison, ms',
+      value: cost.databaseMs,
+      bound: BOUND_MS,
+      kind: 'at most'
+    },
+    { name: 'a comparison from outside, median, ms', value: cost.medianMs, bound: BOUND_MS, kind: 'at most' }
   ]
   printBars(bars)
   await writeResults('evidence', { likeness: likeness.figures, cost })
@@ -143,9 +149,11 @@ async function measureCost(world: World, receipts: number, hashes: readonly stri
       ['table', 'type', 'key', 'rows', 'extra'],
       plan.map((row) => [row.table, row.type, row.key, row.rows, row.Extra].map((cell) => String(cell ?? '')))
     )
+    const meter = await Meter.open(world.config.DATABASE_URL)
+    const asked = Array.from({ length: RUNS }, another)
     const times: number[] = []
-    let matches = 0
-    for (let run = 0; run < RUNS; run += 1) {
+    const before = await meter.read()
+    for (const [run, hash] of asked.entries()) {
       const receipt = {
         upload_id: `none-${run}`,
         user_id: 0,
@@ -153,19 +161,21 @@ async function measureCost(world: World, receipts: number, hashes: readonly stri
         sha256: '0'.repeat(64),
         created_at: new Date()
       }
-      const hash = another()
       const start = performance.now()
       await db.$transaction((tx) => findMatches(tx, receipt, hash, new Date()))
       times.push(performance.now() - start)
-      matches += (await db.$queryRaw<unknown[]>(nearSql(hash))).length
     }
+    const databaseMs = difference(await meter.read(), before).databaseMs
+    let matches = 0
+    for (const hash of asked) matches += (await db.$queryRaw<unknown[]>(nearSql(hash))).length
+    await meter.close()
     times.sort((one, other) => one - other)
     const [medianMs, worstMs] = [times[RUNS >> 1] ?? 0, times.at(-1) ?? 0]
     printTable(
       `One comparison among ${receipts} receipts, with all its statements`,
-      ['', 'median ms', 'slowest ms', 'within ten bits'],
-      [['', figure(medianMs), figure(worstMs), figure(matches / RUNS)]]
+      ['', 'database ms', 'round trips, median ms', 'slowest ms', 'within ten bits'],
+      [['', ...[databaseMs / RUNS, medianMs, worstMs, matches / RUNS].map(figure)]]
     )
-    return { receipts, medianMs, worstMs, near: matches / RUNS }
+    return { receipts, databaseMs: databaseMs / RUNS, medianMs, worstMs, near: matches / RUNS }
   })
 }

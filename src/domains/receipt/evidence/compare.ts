@@ -11,6 +11,8 @@ export const COMPARED_DAYS = 180
 const SAME_AMOUNT_HOURS = 48
 /** Of a kind; more are never shown. */
 const MAX_OF_A_KIND = 10
+/** The nearest of a picture that are looked at: some may be the same file, or too old. */
+const NEAREST = 50
 
 /** A receipt as the comparison wants it. */
 export interface Compared {
@@ -101,7 +103,8 @@ function sameFile(tx: RawTx, receipt: Compared): Promise<Match[]> {
 function similarPictures(tx: RawTx, receipt: Compared, hash: string): Promise<Match[]> {
   return tx.$queryRaw`
     SELECT c.upload_id AS other_id, 'similar_picture' AS kind, c.distance AS distance
-    FROM (${nearSql(hash)}) AS c STRAIGHT_JOIN photo_reviews AS r ON r.upload_id = c.upload_id
+    FROM (${nearSql(hash)} ORDER BY distance LIMIT ${NEAREST}) AS c
+    STRAIGHT_JOIN photo_reviews AS r ON r.upload_id = c.upload_id
     WHERE r.sha256 <> ${receipt.sha256} AND r.created_at >= ${since(receipt)}
     ORDER BY c.distance, r.created_at DESC LIMIT ${MAX_OF_A_KIND}`
 }
