@@ -59,6 +59,8 @@ const statements: string[] = []
 beforeAll(async () => {
   app = await buildApp({
     overload: { maxEventLoopDelayMs: 0 },
+    evidence: { everyMs: 0 },
+    publicLog: { everyMs: 0 },
     config: testConfig(),
     onQuery: (text) => statements.push(text)
   })

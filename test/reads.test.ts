@@ -7,6 +7,7 @@ import { listRecords, readStatistics } from '../src/domains/lottery/queries.js'
 import { RuleBook } from '../src/domains/lottery/versions.js'
 import { listPoints } from '../src/domains/points/queries.js'
 import { listUploads, photoStatistics, readUpload } from '../src/domains/receipt/queries.js'
+import { watchPlaces } from '../src/domains/receipt/queue-places.js'
 import { Waits } from '../src/domains/receipt/waiting.js'
 import { readUser } from '../src/domains/user/queries.js'
 import { listVouchers } from '../src/domains/voucher/queries.js'
@@ -219,7 +220,7 @@ test('vouchers', async () => {
 })
 
 test('receipts and their figures', async () => {
-  const waits = async () => new Waits([], new Date())
+  const [waits, places] = [async () => new Waits([], new Date()), watchPlaces(app.reads)]
   const pending = await app.db.receipt.findMany({
     where: { reviewStatus: 'pending' },
     orderBy: [{ createdAt: 'asc' }, { uploadId: 'asc' }]
@@ -231,7 +232,7 @@ test('receipts and their figures', async () => {
   for (const { userId } of diners) {
     for (const status of ['all', 'pending', 'approved', 'rejected'] as const) {
       const { rows, total } = await walk(
-        (page) => listUploads({ reads: app.reads, waits, urlOf }, userId, { ...page, status }),
+        (page) => listUploads({ reads: app.reads, waits, places, urlOf }, userId, { ...page, status }),
         ({ history }) => history
       )
       const expected = await app.db.receipt.findMany({
@@ -240,7 +241,7 @@ test('receipts and their figures', async () => {
       })
       expect(total).toBe(expected.length)
       const one = pick(expected)
-      expect(await readUpload({ reads: app.reads, waits, urlOf }, userId, one.uploadId)).toMatchObject({
+      expect(await readUpload({ reads: app.reads, waits, places, urlOf }, userId, one.uploadId)).toMatchObject({
         upload_id: one.uploadId,
         description: one.description,
         expected_points: Math.min(2000, Math.max(50, Math.floor(one.amount.toNumber() * 10 + 1e-6)))

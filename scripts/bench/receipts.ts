@@ -6,6 +6,7 @@ import { SingleBar } from 'cli-progress'
 import * as mariadb from 'mariadb'
 import { listPending, listReviews } from '../../src/domains/receipt/merchant-queries.js'
 import { listUploads, photoStatistics } from '../../src/domains/receipt/queries.js'
+import { watchPlaces } from '../../src/domains/receipt/queue-places.js'
 import { merchantStatistics } from '../../src/domains/receipt/statistics.js'
 import { watchWaits } from '../../src/domains/receipt/waiting.js'
 import { connectionOptions } from '../../src/engine/connection.js'
@@ -114,11 +115,11 @@ async function measure(db: PrismaClient, reads: Reads): Promise<number> {
   const page = { page: 1 }
   const all = { ...page, status: 'all', format: 'json' } as const
   const now = new Date()
-  const waits = watchWaits(reads, () => now)
+  const [waits, places] = [watchWaits(reads, () => now), watchPlaces(reads)]
   const pages: Record<string, () => Promise<unknown>> = {
     'merchant statistics': () => merchantStatistics(db, now, TIME_ZONE),
     'photo statistics of a diner': () => photoStatistics(reads, 4711),
-    'history of a diner': () => listUploads({ reads, waits, urlOf }, 4711, { ...page, status: 'all' }),
+    'history of a diner': () => listUploads({ reads, waits, places, urlOf }, 4711, { ...page, status: 'all' }),
     'pending reviews': () => listPending(db, page, urlOf, now),
     'all reviews': () => listReviews(db, all, urlOf, now, TIME_ZONE),
     'reviews of a merchant': () => listReviews(db, { ...all, reviewer_id: 3 }, urlOf, now, TIME_ZONE)

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Diner } from './app.js'
+import { debtFaults } from './debts.js'
 
 /** Numbers below 1 that are the same for the same seed (mulberry32). */
 export function seeded(seed: number): () => number {
@@ -73,6 +74,7 @@ export interface Acknowledged {
   readonly cancelled: string[]
   readonly redeemed: string[]
   readonly approved: string[]
+  readonly revoked: string[]
   readonly adjusted: Map<number, number>
 }
 
@@ -98,6 +100,7 @@ export function startStory(
     cancelled: [],
     redeemed: [],
     approved: [],
+    revoked: [],
     adjusted: new Map()
   }
   let isOn = true
@@ -156,6 +159,10 @@ export function startStory(
     const body = { change: 7, reason: '补偿' }
     expect(await client.post(admin, `/api/admin/users/${userId}/points`, body), 'an adjustment', 200)
     done.adjusted.set(userId, (done.adjusted.get(userId) ?? 0) + 1)
+    const receipt = done.approved[done.revoked.length]
+    if (receipt === undefined) return
+    expect(await client.post(admin, `/api/admin/reviews/${receipt}/revoke`, { reason: '伪造' }), 'a revocation', 200)
+    done.revoked.push(receipt)
   }
   const work = Promise.all([...diners.map((diner) => whileOn(() => act(diner))), whileOn(counter), whileOn(office)])
   work.catch(() => {})
@@ -205,6 +212,13 @@ export async function storyFaults(app: FastifyInstance, { diners }: Cast, done: 
     approved.map(({ relatedId }) => relatedId ?? ''),
     done.approved
   )
+  const revoked = await app.db.receipt.findMany({ where: { reviewStatus: 'revoked' } })
+  differ(
+    'revoked receipts',
+    revoked.map(({ uploadId }) => uploadId),
+    done.revoked
+  )
+  for (const debt of await debtFaults(app)) faults.push(JSON.stringify(debt))
   const used = await app.db.voucher.count({ where: { status: 'used' } })
   if (used !== done.redeemed.length) faults.push(`redeemed: found ${used}, acknowledged ${done.redeemed.length}`)
   return faults

@@ -8,6 +8,7 @@ import { publicOrigin } from '../../shared/origin.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { examples } from './examples.js'
 import { listUploads, photoStatistics, readUpload } from './queries.js'
+import { watchPlaces } from './queue-places.js'
 import { History, HistoryQuery, PhotoStatistics, UploadDetails, Uploaded, UploadForm, UploadParams } from './schemas.js'
 import { discardPictures, uploadReceipt } from './upload.js'
 import { watchWaits } from './waiting.js'
@@ -32,9 +33,9 @@ const receipt: FastifyPluginAsyncTypebox = async (app) => {
   const terms = { rate: config.PHOTO_POINTS_RATE, min: config.MIN_POINTS_AWARD, max: config.MAX_POINTS_AWARD }
   await app.register(multipart, { limits: FORM_LIMITS })
 
-  const waits = watchWaits(app.reads, app.clock)
+  const [waits, places] = [watchWaits(app.reads, app.clock), watchPlaces(app.reads)]
   const urlsFor = (request: FastifyRequest) => (key: string) => storage.url(key, publicOrigin(request, config))
-  const readsFor = (request: FastifyRequest) => ({ reads: app.reads, waits, urlOf: urlsFor(request) })
+  const readsFor = (request: FastifyRequest) => ({ reads: app.reads, waits, places, urlOf: urlsFor(request) })
 
   app.post(
     '/upload',

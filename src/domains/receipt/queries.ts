@@ -5,6 +5,7 @@ import { sumOf, totalsRead } from '../../engine/totals.js'
 import type { Prisma } from '../../generated/prisma/client.js'
 import { refuse } from '../../shared/refusal.js'
 import { rate } from '../../shared/time.js'
+import type { QueuePlaces } from './queue-places.js'
 import { reasonOf } from './reasons.js'
 import { type PointsTerms, pointsFor, reviewMessage } from './rules.js'
 import type {
@@ -106,16 +107,12 @@ export function statusFilter(status: HistoryQuery['status']): Prisma.ReceiptWher
   }
 }
 
-/** Of a receipt `r` and its appeal `a`; a pending one counts those before it, and itself. */
+/** Of a receipt `r` and its appeal `a`. */
 const UPLOAD_COLUMNS = `r.upload_id AS uploadId, r.image_key AS imageKey, r.thumbnail_key AS thumbnailKey, r.amount,
   r.actual_amount AS actualAmount, r.points_awarded AS pointsAwarded, r.review_status AS reviewStatus,
   r.review_reason AS reviewReason, r.reason_code AS reasonCode, r.review_time AS reviewTime, r.created_at AS createdAt,
   a.status AS appealStatus, a.message AS appealMessage, a.amount AS appealAmount, a.reason AS appealReason,
-  a.created_at AS appealedAt, a.decided_at AS appealDecidedAt,
-  IF(r.review_status = 'pending', (
-    SELECT COUNT(*) FROM photo_reviews AS q WHERE q.review_status = 'pending' AND q.created_at <= r.created_at
-      AND (q.created_at < r.created_at OR q.upload_id <= r.upload_id)
-  ), NULL) AS queuePosition`
+  a.created_at AS appealedAt, a.decided_at AS appealDecidedAt`
 const APPEAL = 'LEFT JOIN photo_appeals AS a ON a.upload_id = r.upload_id'
 
 /** A receipt as {@link UPLOAD_COLUMNS} names its columns. */
@@ -126,10 +123,26 @@ interface FlatRow extends Omit<UploadRow, 'appeal'> {
   readonly appealReason: string | null
   readonly appealedAt: Date
   readonly appealDecidedAt: Date | null
-  readonly queuePosition: number | null
 }
 
-function toWaitingUpload(row: FlatRow, waits: Waits, urlOf: UrlOf): WaitingUpload {
+/** The rows as their diner sees them, with what is known of waiting. */
+async function toWaitingUploads(
+  rows: readonly FlatRow[],
+  { waits, places, urlOf }: UploadReads
+): Promise<WaitingUpload[]> {
+  const pending = rows.filter((row) => row.reviewStatus === 'pending').map(({ uploadId }) => uploadId)
+  if (pending.length === 0) return rows.map((row) => toWaitingUpload(row, urlOf))
+  const [known, queue] = await Promise.all([waits(), places(pending)])
+  return rows.map((row) => toWaitingUpload(row, urlOf, known, queue))
+}
+
+function toWaitingUpload(
+  row: FlatRow,
+  urlOf: UrlOf,
+  waits?: Waits,
+  queue?: ReadonlyMap<string, number>
+): WaitingUpload {
+  const isPending = row.reviewStatus === 'pending'
   const appeal =
     row.appealStatus === null
       ? null
@@ -143,8 +156,8 @@ function toWaitingUpload(row: FlatRow, waits: Waits, urlOf: UrlOf): WaitingUploa
         }
   return {
     ...toUpload({ ...row, appeal }, urlOf),
-    queue_position: row.queuePosition,
-    estimated_wait: row.reviewStatus === 'pending' ? waits.estimate(row.createdAt) : null
+    queue_position: (isPending && queue?.get(row.uploadId)) || null,
+    estimated_wait: (isPending && waits?.estimate(row.createdAt)) || null
   }
 }
 
@@ -159,23 +172,23 @@ function statusSql(status: HistoryQuery['status']): ReturnType<typeof filtersOf>
 interface UploadReads {
   readonly reads: Reads
   readonly waits: () => Promise<Waits>
+  readonly places: QueuePlaces
   readonly urlOf: UrlOf
 }
 
 /** A diner's receipts, newest first. */
-export async function listUploads({ reads, waits, urlOf }: UploadReads, userId: number, query: HistoryQuery) {
+export async function listUploads(uploadReads: UploadReads, userId: number, query: HistoryQuery) {
   const filters = statusSql(query.status)
   const from = `FROM photo_reviews AS r ${OWN_ROWS} ${APPEAL} WHERE r.user_id = ?${filters.sql}`
   const page = openPage(query, NEWEST_UPLOADS)
   const part = pageSql(page, NEWEST_UPLOADS, { createdAt: 'r.created_at', uploadId: 'r.upload_id' })
-  const known = await waits()
-  const [found, totals] = await reads(
+  const [found, totals] = await uploadReads.reads(
     readOf<FlatRow>(`SELECT ${UPLOAD_COLUMNS} ${from}${part.sql}`)(userId, ...filters.values, ...part.values),
     TOTALS(userId)
   )
   const total = sumOf(totals, 'total', (status) => query.status === 'all' || status === query.status)
   const { rows, ...rest } = page.close(found, total)
-  return { history: rows.map((row) => toWaitingUpload(row, known, urlOf)), summary: toStatistics(totals), ...rest }
+  return { history: await toWaitingUploads(rows, uploadReads), summary: toStatistics(totals), ...rest }
 }
 
 type OwnUpload = FlatRow & Pick<ReceiptRow, 'description' | 'pointsRate' | 'pointsMin' | 'pointsMax'>
@@ -186,15 +199,12 @@ const OWN_UPLOAD = readOf<OwnUpload, [uploadId: string, userId: number]>(`
   FROM photo_reviews AS r ${APPEAL} WHERE r.upload_id = ? AND r.user_id = ?`)
 
 /** @throws Refusal REVIEW_NOT_FOUND when there is none, or it is somebody else's */
-export async function readUpload(
-  { reads, waits, urlOf }: UploadReads,
-  userId: number,
-  uploadId: string
-): Promise<UploadDetails> {
-  const [[row]] = await reads(OWN_UPLOAD(uploadId, userId))
+export async function readUpload(uploadReads: UploadReads, userId: number, uploadId: string): Promise<UploadDetails> {
+  const [[row]] = await uploadReads.reads(OWN_UPLOAD(uploadId, userId))
   if (row === undefined) throw refuse('REVIEW_NOT_FOUND')
+  const [upload] = await toWaitingUploads([row], uploadReads)
   return {
-    ...toWaitingUpload(row, await waits(), urlOf),
+    ...(upload as WaitingUpload),
     description: row.description,
     expected_points: expectedPoints(row),
     message: reviewMessage(row.reviewStatus, row.pointsAwarded)
