@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Refusal, refuse } from '../shared/refusal.js'
 import type { UserRequest } from './batched-decisions.js'
 import { Batcher, type Verdict } from './batcher.js'
-import { isLockWait, isTransient, isUnavailable } from './database-errors.js'
+import { isLockWait, isOvertaken, isTransient, isUnavailable } from './database-errors.js'
 import { OutcomeUnknown } from './driver-tx.js'
 import type { RawTx } from './tx.js'
 import type { UnitOfWork } from './unit-of-work.js'
@@ -51,5 +51,5 @@ function verdictOf(err: unknown, request: UserRequest): Verdict {
 }
 
 function isTemporary(err: unknown): boolean {
-  return err instanceof OutcomeUnknown || isTransient(err) || isUnavailable(err)
+  return err instanceof OutcomeUnknown || isTransient(err) || isUnavailable(err) || isOvertaken(err)
 }

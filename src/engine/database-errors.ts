@@ -42,6 +42,15 @@ export function isDuplicate(err: unknown): boolean {
   return some(err, (facet) => facet.code === 'P2002' || errno(facet) === 1062)
 }
 
+/**
+ * Whether rows of a transaction's own contradict those there are: a key that was to be new is taken (1062), or what a row
+ * refers to is gone (1452). On a cluster that is how a transaction may end which made way for one of another node: the
+ * rest of what was sent behind each other runs by itself then, and finds nothing of what went before.
+ */
+export function isOvertaken(err: unknown): boolean {
+  return some(err, (facet) => errno(facet) === 1062 || errno(facet) === 1452)
+}
+
 /** Whether the database could not be reached, or gave no connection in time. */
 export function isUnavailable(err: unknown): boolean {
   return some(err, (facet) => {
