@@ -19,8 +19,7 @@ const tasks: Record<string, () => Promise<{ main(args: string[]): Promise<void> 
   restore: () => import('./restore.js'),
   studio: () => import('./studio.js'),
   bench: () => import('./bench/index.js'),
-  'bench-receipts': () => import('./bench/receipts.js'),
-  'client-types': () => import('./client-types.js')
+  'bench-receipts': () => import('./bench/receipts.js')
 }
 
 /** Runs a task in this process: `npm run …` comes here through scripts/run.mjs, the image through task.js. */

@@ -1,11 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import pc from 'picocolors'
-import type { Draw, DrawType, LotteryConfig, PityStatus, Statistics } from '../src/domains/lottery/schemas.js'
-import type { PointsRecord } from '../src/domains/points/schemas.js'
-import type { Reviewed } from '../src/domains/receipt/merchant-schemas.js'
-import type { UserInfo } from '../src/domains/user/schemas.js'
-import { DemoClient, type Frame } from './lib/demo-client.js'
+import type { Data, Frame } from '../src/client/index.js'
+import { Person } from './lib/demo-client.js'
 import { proveDraw } from './lib/demo-proof.js'
 import { appealAndWin, checkStatement, sendReceipt, tryRepeat } from './lib/demo-receipts.js'
 import { redeemPrize, type Told, visitShop } from './lib/demo-shop.js'
@@ -14,6 +11,9 @@ import { findInstance } from './lib/instance.js'
 import { Fault, guarded, say } from './lib/print.js'
 import { readSettings } from './lib/settings.js'
 import { start } from './start.js'
+
+type Draw = Data<'post', '/api/lottery/draw'>
+type DrawType = 'single' | 'triple' | 'ten'
 
 /** What of the published wheel the checks need. */
 interface Wheel {
@@ -48,12 +48,30 @@ const print = (text = '') => process.stdout.write(`${text}\n`)
 const heading = (text: string) => print(`\n${pc.bold(pc.cyan(text))}`)
 const newMobile = () => `13${randomInt(100_000_000, 1_000_000_000)}`
 
+/** @throws Fault, and then too nobody's socket is left open */
 async function tour(address: string): Promise<number> {
+  try {
+    return await tell(address)
+  } finally {
+    for (const person of people.splice(0)) person.close()
+  }
+}
+
+/** Everybody who has a socket. */
+const people: Person[] = []
+
+function enter(address: string, name: string): Person {
+  const person = new Person(address, name, showPush)
+  people.push(person)
+  return person
+}
+
+async function tell(address: string): Promise<number> {
   print(pc.dim(`the service at ${address}`))
 
   heading('1. A diner logs in')
-  const diner = new DemoClient(address, '阿明', showPush)
-  const entered = await diner.login<{ access_token: string; is_new_user: boolean; user_info: UserInfo }>(newMobile())
+  const diner = enter(address, '阿明')
+  const entered = await diner.login(newMobile())
   const { user_info: user } = entered
   print(`   ${user.nickname} (${user.mobile}), ${entered.is_new_user ? 'new' : 'known'}, ${user.total_points} points`)
   await diner.open()
@@ -72,7 +90,7 @@ async function tour(address: string): Promise<number> {
   }
 
   heading('5. A friend draws ten at once')
-  const friend = new DemoClient(address, '小红', showPush)
+  const friend = enter(address, '小红')
   await friend.login(newMobile())
   await friend.open()
   const tenfold = [await drawAndShow(friend, 'ten', wheel)]
@@ -102,8 +120,6 @@ async function tour(address: string): Promise<number> {
     await proveDraw(diner, draws[1] as Draw, wheel.commitment)
   }
 
-  for (const client of [diner, friend, merchant, second]) client.close()
-
   print()
   if (faults.length > 0)
     throw new Fault(`What the tour saw does not agree:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
@@ -115,7 +131,9 @@ async function tour(address: string): Promise<number> {
   return 0
 }
 
-function showPush(client: DemoClient, { type, data }: Frame): void {
+function showPush(client: Person, frame: Frame): void {
+  if (frame.type === 'pong') return
+  const { type, data } = frame as { type: string; data: Record<string, unknown> }
   const text =
     type === 'points_update'
       ? `${data.reason_text} ${Number(data.change_points) > 0 ? '+' : ''}${data.change_points} → ${data.total_points}`
@@ -141,30 +159,29 @@ interface Receipt {
 const TOTAL = '58.50'
 
 /** A sample merchant logs in. */
-async function openShop(address: string, name: string, mobile: string): Promise<DemoClient> {
-  const merchant = new DemoClient(address, name, showPush)
-  const { user_info: who } = await merchant.login<{ access_token: string; user_info: UserInfo }>(mobile)
+async function openShop(address: string, name: string, mobile: string): Promise<Person> {
+  const merchant = enter(address, name)
+  const { user_info: who } = await merchant.login(mobile)
   if (!who.is_merchant) throw new Fault(`The account ${mobile} is no merchant here: the tour needs one.`)
   await merchant.open()
   return merchant
 }
 
 /** The diner photographs a receipt, and the sample merchant approves it. */
-async function earnPoints(merchant: DemoClient, diner: DemoClient): Promise<Receipt> {
+async function earnPoints(merchant: Person, diner: Person): Promise<Receipt> {
   const upload = await sendReceipt(diner, TOTAL)
   print(`   ${upload.amount} yuan, ${upload.file_size} bytes, ${upload.expected_points} points expected`)
   print(`   ${pc.dim(upload.image_url)}`)
   await merchant.waitFor((frame) => frame.type === 'new_review' && frame.data.upload_id === upload.upload_id)
-  const path = `/api/merchant/reviews/${upload.upload_id}/approve`
-  const review = await merchant.request<Reviewed>('POST', path, { actual_amount: Number(TOTAL) })
+  const review = await merchant.api.merchant.reviewsApprove({ id: upload.upload_id, actual_amount: Number(TOTAL) })
   await diner.waitFor((frame) => frame.type === 'points_update' && frame.data.reason === 'photo_review')
   if (review.points_awarded !== upload.expected_points)
     throw new Fault('The review gave other points than were promised.')
   return { uploadId: upload.upload_id, points: review.points_awarded, balance: review.user_new_balance }
 }
 
-async function showWheel(client: DemoClient): Promise<Wheel> {
-  const config = await client.request<LotteryConfig>('GET', '/api/lottery/config')
+async function showWheel(client: Person): Promise<Wheel> {
+  const config = await client.api.lottery.config()
   for (const prize of config.prizes) {
     const odds = `${(prize.probability * 100).toFixed(1).padStart(5)} %`
     const effective = pc.dim(`(with the guarantee ${(prize.effective_probability * 100).toFixed(2)} %)`)
@@ -176,8 +193,8 @@ async function showWheel(client: DemoClient): Promise<Wheel> {
   return { cost: config.cost_points, pityLimit, pityPrize: pityPrizeName, commitment }
 }
 
-async function drawAndShow(client: DemoClient, type: DrawType, { pityLimit, pityPrize }: Wheel): Promise<Draw> {
-  const draw = await client.request<Draw>('POST', '/api/lottery/draw', { draw_type: type })
+async function drawAndShow(client: Person, type: DrawType, { pityLimit, pityPrize }: Wheel): Promise<Draw> {
+  const draw = await client.api.lottery.draw({ draw_type: type })
   await client.waitFor((frame) => frame.type === 'lottery_result' && frame.data.draw_id === draw.draw_id)
   await client.waitFor((frame) => frame.type === 'points_update' && frame.data.total_points === draw.user_points)
   const { current_count: count } = draw.pity
@@ -199,7 +216,7 @@ interface Story {
 
 /** Everything about one diner that contradicts something else. */
 async function showAndCheck(
-  client: DemoClient,
+  client: Person,
   opening: number,
   { receipt, draws, after }: Story,
   wheel: Wheel
@@ -214,7 +231,7 @@ async function showAndCheck(
   const shopping = after.reduce((sum, { points }) => sum + points, 0)
   const balance = opening + earned - results.length * wheel.cost + won + shopping
 
-  const { records } = await client.request<{ records: PointsRecord[] }>('GET', '/api/user/points-records?limit=50')
+  const { records } = await client.api.user.pointsRecords({ limit: 50 })
   for (const row of records) {
     const points = `${row.points > 0 ? '+' : ''}${row.points}`.padStart(6)
     print(`   ${pc.dim(client.name)} ${points} → ${String(row.balance_after).padStart(5)}  ${row.description}`)
@@ -226,29 +243,26 @@ async function showAndCheck(
   }
   expect('the sum of the ledger', running, balance)
 
-  const statistics = await client.request<Statistics>('GET', '/api/lottery/statistics')
+  const statistics = await client.api.lottery.statistics()
   print(
     `   ${pc.dim(client.name)} ${statistics.total_draws} draws, ${statistics.total_cost} points spent, ` +
       `${statistics.total_points_won} won, ${statistics.remaining_to_pity} to the guarantee`
   )
   expect('the number of draws in the statistics', statistics.total_draws, results.length)
   expect('the cost in the statistics', statistics.total_cost, results.length * wheel.cost)
-  expect('the balance of the user', (await client.request<UserInfo>('GET', '/api/user/info')).total_points, balance)
+  expect('the balance of the user', (await client.api.user.info()).total_points, balance)
 
   let sincePity = 0
   for (const [index, result] of results.entries()) {
     expect(`"guaranteed" of draw ${index + 1}`, result.is_pity, sincePity === wheel.pityLimit - 1)
     sincePity = result.prize_name === wheel.pityPrize ? 0 : sincePity + 1
   }
-  expect(
-    'the way to the guarantee',
-    (await client.request<PityStatus>('GET', '/api/lottery/pity-status')).current_count,
-    sincePity
-  )
+  expect('the way to the guarantee', (await client.api.lottery.pityStatus()).current_count, sincePity)
 
   const pushes = client.frames
     // Stock is everyone's news: others may be shopping too.
-    .filter((frame) => frame.type !== 'connected' && frame.type !== 'stock_update')
+    .filter(({ type }) => !['connected', 'pong', 'stock_update'].includes(type))
+    .map((frame) => frame as { type: string; data: Record<string, unknown> })
     .map(({ type, data }) => `${type} ${data.draw_id ?? data.upload_id ?? data.total_points ?? data.type}`)
   const expected = [
     ...(receipt === undefined ? [] : [`review_result ${receipt.uploadId}`, `points_update ${receipt.balance}`]),

@@ -97,24 +97,55 @@ function generateClient() {
   })
 }
 
+/**
+ * The client library has types of every route, made from the routes themselves: so this runs ahead of the compiler,
+ * bundled, since Node 20 reads no TypeScript.
+ */
+async function generateClientSource() {
+  const inputs = ['src', 'scripts/client-source.ts', 'scripts/lib/client-source.ts', 'package-lock.json']
+  const own = filesBelow(inputs).filter((file) => !/generated|src\/(client|fair-page)\//.test(file))
+  if (!existsSync('src/client/generated/routes.ts')) rmSync('src/generated/.client-stamp', { force: true })
+  let isStale = false
+  whenChanged('src/generated/.client-stamp', own, () => {
+    isStale = true
+  })
+  if (!isStale) return
+  say('making the types of the client library')
+  rmSync('src/generated/.client-stamp')
+  const { rolldown } = await import('rolldown')
+  const file = 'src/generated/client-source.mjs'
+  const bundle = await rolldown({
+    input: 'scripts/client-source.ts',
+    platform: 'node',
+    external: (id) => !/^[./]/.test(id),
+    resolve: { extensionAlias: { '.js': ['.ts', '.js'] } }
+  })
+  await bundle.write({ file, format: 'esm', codeSplitting: false })
+  await bundle.close()
+  run(process.execPath, [file])
+  whenChanged('src/generated/.client-stamp', own, () => {})
+}
+
 function build() {
   whenChanged('dist/.stamp', ['src', 'scripts', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'], () => {
     say('compiling (tsc)')
     rmSync('dist', { recursive: true, force: true })
     run(binary('tsc'), ['-p', 'tsconfig.build.json'])
     run(process.execPath, ['dist/scripts/fair-page.js'])
+    run(process.execPath, ['dist/scripts/client-package.js'])
   })
 }
 
-function prepare() {
+async function prepare() {
   checkNode()
   installPackages()
   generateClient()
+  await generateClientSource()
 }
 
 /** Runs a compiled script in this very process, so that signals reach it. @param {string} name */
 async function script(name) {
-  prepare()
+  await prepare()
   build()
   if (existsSync('.env')) process.loadEnvFile('.env')
   const { runTask } = await import(pathToFileURL(path.join(root, 'dist/scripts/cli.js')).href)
@@ -126,14 +157,14 @@ const task = process.argv[2] ?? ''
 switch (task) {
   case 'setup':
     // What CI and a Docker build want before anything else; the database server comes with the tasks that need one.
-    prepare()
+    await prepare()
     break
   case 'build':
-    prepare()
+    await prepare()
     build()
     break
   case 'test':
-    prepare()
+    await prepare()
     // Some tests start the compiled service; two of them must not compile it at the same time.
     build()
     run(binary('vitest'), ['run', ...process.argv.slice(3)])
@@ -142,14 +173,14 @@ switch (task) {
     const [flag, minutes = ''] = process.argv.slice(3)
     if (flag !== undefined && (flag !== '--minutes' || !/^\d+$/.test(minutes)))
       fail('Usage: npm run fuzz -- --minutes 10')
-    prepare()
+    await prepare()
     run(binary('vitest'), ['run', 'test/fuzz.test.ts'], { FUZZ_MINUTES: minutes || '1' })
     break
   }
   case 'chaos': {
     const options = /** @type {const} */ ({ seconds: { type: 'string', default: '120' }, seed: { type: 'string' } })
     const { seconds, seed } = parseArgs({ args: process.argv.slice(3), options }).values
-    prepare()
+    await prepare()
     build()
     const env = { CHAOS_SECONDS: seconds, ...(seed === undefined ? {} : { CHAOS_SEED: seed }) }
     run(binary('vitest'), ['run', 'test/cluster.test.ts'], env)

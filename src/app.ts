@@ -48,6 +48,7 @@ import cache from './http/cache.js'
 import docs from './http/docs.js'
 import drain from './http/drain.js'
 import errors, { sendRefusal, toRefusal } from './http/errors.js'
+import frontDoor from './http/front-door.js'
 import miniProgram, { routeUrl } from './http/mini-program.js'
 import overload, { type OverloadLimits } from './http/overload.js'
 import rateLimit from './http/rate-limit.js'
@@ -180,6 +181,7 @@ async function registerRequestPath(app: FastifyInstance, options: AppOptions): P
   await app.register(access)
   await app.register(cache)
   if (docsEnabled(config)) await app.register(docs)
+  await app.register(frontDoor)
 }
 
 /** The routes: each domain's own, by whom they are for. */

@@ -23,6 +23,7 @@ const ROOMS: Readonly<Record<string, { readonly may: readonly string[]; readonly
     because: 'whoever checks the service must share no code with it; browsers run it too'
   },
   'fair-page': { may: ['checker'], because: 'it is the checker in a browser' },
+  client: { may: ['checker'], because: 'phones run it: it knows the service by what is sent and answered alone' },
   transparency: {
     may: ['shared', 'config', 'engine', 'generated'],
     because: 'a log that anybody can check knows lines and their places, and not what they tell of'

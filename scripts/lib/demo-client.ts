@@ -1,15 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Agent, FormData as Form, fetch } from 'undici'
 import { WebSocket } from 'ws'
+import {
+  type Client,
+  createClient,
+  type Frame,
+  fetchTransport,
+  type Live,
+  type Transport
+} from '../../src/client/index.js'
 import { Fault, say } from './print.js'
-
-/** A frame as it came over /ws. */
-export interface Frame {
-  readonly type: string
-  readonly data: Record<string, unknown>
-  readonly timestamp: string
-  readonly id: number
-}
 
 const FRAME_WITHIN_MS = 15_000
 const LONGEST_WAIT_SECONDS = 60
@@ -25,85 +25,84 @@ function ownAddress(address: string): Agent {
   return new Agent(isLoopback ? { localAddress: `127.0.0.${people + 1}` } : {})
 }
 
-/** A diner's mini-program: requests with a token, and a socket whose frames are kept in the order they came. */
-export class DemoClient {
+/** A form as undici's own fetch, which is told by which address to go, knows one. */
+function formOf(body: unknown): unknown {
+  if (!(body instanceof FormData)) return body
+  const form = new Form()
+  for (const [name, value] of body) form.append(name, value as string)
+  return form
+}
+
+/** What comes too soon for a limit is sent again when its time has come. */
+function patient(transport: Transport): Transport {
+  return {
+    ...transport,
+    async send(request) {
+      const answer = await transport.send(request)
+      const wait = Number(answer.header('retry-after') ?? 0)
+      if (answer.status !== 429 || wait > LONGEST_WAIT_SECONDS) return answer
+      const { pathname } = new URL(request.url)
+      say(
+        `${request.method} ${pathname}: the limit of requests is reached; waiting ${wait} s (none with RATE_LIMIT=off)`
+      )
+      await pause(wait * 1000)
+      return this.send(request)
+    }
+  }
+}
+
+/** Somebody with a mini-program: the client library, and the frames of its socket in the order they came. */
+export class Person {
   readonly frames: Frame[] = []
-  #token = ''
-  #socket: WebSocket | undefined
-  readonly #dispatcher: Agent
+  readonly api: Client
+  #live: Live | undefined
 
   constructor(
     readonly address: string,
     readonly name: string,
-    private readonly onFrame: (client: DemoClient, frame: Frame) => void
+    private readonly onFrame: (person: Person, frame: Frame) => void
   ) {
-    this.#dispatcher = ownAddress(address)
-  }
-
-  /**
-   * Sends a request, as JSON or as a form. One that comes too soon for a limit is sent again when its time has come.
-   * @throws Fault when the answer is a failure
-   */
-  async request<T>(method: 'GET' | 'POST', path: string, body?: object): Promise<T> {
-    const isForm = body instanceof Form
-    const payload = isForm ? body : body === undefined ? null : JSON.stringify(body)
-    const response = await fetch(`${this.address}${path}`, {
-      method,
-      dispatcher: this.#dispatcher,
-      headers: {
-        ...(this.#token === '' ? {} : { authorization: `Bearer ${this.#token}` }),
-        ...(body === undefined || isForm ? {} : { 'content-type': 'application/json' })
-      },
-      body: payload
+    const dispatcher = ownAddress(address)
+    const own = (url: string, init: RequestInit) =>
+      fetch(url, { ...init, body: formOf(init.body), dispatcher } as object) as unknown as Promise<Response>
+    this.api = createClient({
+      baseUrl: address,
+      transport: patient(fetchTransport({ fetch: own as never, WebSocket: WebSocket as never }))
     })
-    const answer = (await response.json()) as { code: number; msg: string; error?: string; data: T }
-    if (answer.code === 0) return answer.data
-    const wait = Number(response.headers.get('retry-after') ?? 0)
-    if (response.status === 429 && wait <= LONGEST_WAIT_SECONDS) {
-      say(`${method} ${path}: the limit of requests is reached; waiting ${wait} s (none with RATE_LIMIT=off)`)
-      await pause(wait * 1000)
-      return this.request(method, path, body)
-    }
-    throw new Fault(`${method} ${path} was refused: ${answer.code} ${answer.error} ${answer.msg}`)
   }
 
   /** Logs in as a mini-program does; outside production the server echoes the code it sent. */
-  async login<T extends { access_token: string }>(mobile: string): Promise<T> {
-    const sent = await this.request<{ code_hint?: string }>('POST', '/api/auth/send-code', { mobile })
-    if (sent.code_hint === undefined) throw new Fault('The server is in production: it does not echo codes.')
-    const entered = await this.request<T>('POST', '/api/auth/login', { mobile, code: sent.code_hint })
-    this.#token = entered.access_token
-    return entered
+  async login(mobile: string) {
+    const { code_hint: code } = await this.api.auth.sendCode({ mobile })
+    if (code === undefined) throw new Fault('The server is in production: it does not echo codes.')
+    return this.api.auth.login({ mobile, code })
   }
 
   async open(): Promise<void> {
-    const socket = new WebSocket(`${this.address.replace(/^http/, 'ws')}/ws?token=${this.#token}`)
-    this.#socket = socket
-    socket.on('message', (data) => {
-      const frame = JSON.parse(data.toString()) as Frame
+    this.#live = this.api.live()
+    this.#live.onFrame((frame) => {
       this.frames.push(frame)
       this.onFrame(this, frame)
-    })
-    await new Promise<void>((resolve, reject) => {
-      socket.once('open', resolve)
-      socket.once('error', reject)
     })
     await this.waitFor((frame) => frame.type === 'connected')
   }
 
   /** The first frame that fits, be it here already or yet to come. */
-  async waitFor(fits: (frame: Frame) => boolean): Promise<Frame> {
+  async waitFor(fits: (frame: Told) => boolean): Promise<void> {
     const deadline = Date.now() + FRAME_WITHIN_MS
-    for (;;) {
-      const frame = this.frames.find(fits)
-      if (frame !== undefined) return frame
+    while (!this.frames.some((frame) => fits(frame as unknown as Told))) {
       if (Date.now() > deadline) throw new Fault('A push did not arrive.')
       await pause(5)
     }
   }
 
   close(): void {
-    this.#socket?.close()
-    this.#dispatcher.close().catch(() => {})
+    this.#live?.close()
   }
+}
+
+/** A frame of whatever kind, its data by name. */
+export interface Told {
+  readonly type: string
+  readonly data: Readonly<Record<string, unknown>>
 }

@@ -1,35 +1,27 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pc from 'picocolors'
-import { checkProof, type Finding } from '../../src/checker/proof.js'
+import type { Finding } from '../../src/checker/proof.js'
 import { ENGLISH } from '../../src/checker/words.js'
-import type { Draw } from '../../src/domains/lottery/schemas.js'
-import type { DemoClient } from './demo-client.js'
-import { logClient } from './log-client.js'
+import type { Data } from '../../src/client/index.js'
+import type { Person } from './demo-client.js'
 import { Fault } from './print.js'
 
 const LOGGED_WITHIN_MS = 30_000
 
-/** What the tour asks of a proof; the rest is the checker's to read. */
-interface ProofAnswer {
-  readonly inclusion: object | null
-}
+type Draw = Data<'post', '/api/lottery/draw'>
+type Proof = Data<'get', '/api/lottery/fairness/draws/{draw_id}'>
 
 /**
  * The diner ends their epoch, takes the proof of a draw and checks it; bent in one digit it is refused.
  * @param shown the commitment that the diner was shown before their first draw
  */
-export async function proveDraw(diner: DemoClient, draw: Draw, shown: string): Promise<void> {
+export async function proveDraw(diner: Person, draw: Draw, shown: string): Promise<void> {
   const print = (text: string) => process.stdout.write(`   ${text}\n`)
-  const { revealed } = await diner.request<{ revealed: { server_seed: string; draws: number } }>(
-    'POST',
-    '/api/lottery/fairness/rotate',
-    { client_seed: `word of ${diner.name}` }
-  )
+  const { revealed } = await diner.api.lottery.fairnessRotate({ client_seed: `word of ${diner.name}` })
   print(`promised before   ${pc.dim(shown)}`)
   print(`told now          ${pc.dim(revealed.server_seed)}, ${revealed.draws} draws`)
   const proof = JSON.stringify(await loggedProof(diner, draw.draw_id))
-  const known = { commitment: shown, verifierKey: await logClient(diner.address).key() }
-  const findings = await checkProof(proof, known)
+  const findings = await diner.api.verify(proof, shown)
   for (const { check, verdict, params } of findings) print(pc.green(`✓ ${ENGLISH.say(check, verdict, params)}`))
   const doubtful = findings.filter(({ verdict }) => verdict !== 'right')
   if (doubtful.length > 0) throw new Fault(`The proof does not hold: ${doubtful.map(sayOf).join('; ')}`)
@@ -37,7 +29,7 @@ export async function proveDraw(diner: DemoClient, draw: Draw, shown: string): P
     /"roll":(\d+)/,
     (_, roll: string) => `"roll":${roll.slice(0, -1)}${(Number(roll) + 1) % 10}`
   )
-  const wrong = (await checkProof(bent, known)).filter(({ verdict }) => verdict === 'wrong')
+  const wrong = (await diner.api.verify(bent, shown)).filter(({ verdict }) => verdict === 'wrong')
   if (wrong.length === 0) throw new Fault('A proof with another digit was taken for right.')
   print('the same with one digit changed:')
   for (const finding of wrong) print(pc.red(`✗ ${sayOf(finding)}`))
@@ -47,10 +39,10 @@ export async function proveDraw(diner: DemoClient, draw: Draw, shown: string): P
 const sayOf = ({ check, verdict, params }: Finding) => ENGLISH.say(check, verdict, params)
 
 /** The proof, once its draw is in the public log. */
-async function loggedProof(diner: DemoClient, drawId: string): Promise<ProofAnswer> {
+async function loggedProof(diner: Person, drawId: string): Promise<Proof> {
   const deadline = Date.now() + LOGGED_WITHIN_MS
   for (;;) {
-    const proof = await diner.request<ProofAnswer>('GET', `/api/lottery/fairness/draws/${drawId}`)
+    const proof = await diner.api.lottery.fairnessDrawsById({ draw_id: drawId })
     if (proof.inclusion !== null || Date.now() > deadline) return proof
     await pause(500)
   }

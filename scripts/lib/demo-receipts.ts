@@ -1,12 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import pc from 'picocolors'
-import { FormData } from 'undici'
-import type { PointsStatement } from '../../src/domains/points/schemas.js'
-import type { DecidedAppeal } from '../../src/domains/receipt/appeals/schemas.js'
-import type { EvidencedUpload, Reviewed } from '../../src/domains/receipt/merchant-schemas.js'
-import type { Uploaded } from '../../src/domains/receipt/schemas.js'
-import type { DemoClient } from './demo-client.js'
+import type { Told as Frame, Person } from './demo-client.js'
 import type { Told } from './demo-shop.js'
 import { Fault } from './print.js'
 import { receiptPicture } from './receipt-picture.js'
@@ -17,26 +12,25 @@ const COMPARED_WITHIN_MS = 15_000
 
 const line = (text: string) => process.stdout.write(`   ${text}\n`)
 const pushOf = (type: string, id: unknown) => `${type} ${id}`
-const isOf = (type: string, uploadId: string) => (frame: { type: string; data: Record<string, unknown> }) =>
+const isOf = (type: string, uploadId: string) => (frame: Frame) =>
   frame.type === type && frame.data.upload_id === uploadId
 
 /** A diner photographs a receipt over an amount. The same amount is the same photograph. */
-export async function sendReceipt(diner: DemoClient, total: string): Promise<Uploaded> {
-  const form = new FormData()
-  form.append('amount', total)
-  form.append('photo', new Blob([new Uint8Array(await receiptPicture(total))], { type: 'image/jpeg' }), 'receipt.jpg')
-  return diner.request<Uploaded>('POST', '/api/photo/upload', form)
+export async function sendReceipt(diner: Person, total: string) {
+  const photo = new Blob([new Uint8Array(await receiptPicture(total))], { type: 'image/jpeg' })
+  return diner.api.photo.upload({ photo, amount: total })
 }
 
 /** The friend sends the diner's photograph; the merchant sees it beside the first one, and refuses. */
-export async function tryRepeat(merchant: DemoClient, friend: DemoClient, first: string): Promise<Told> {
+export async function tryRepeat(merchant: Person, friend: Person, first: string): Promise<Told> {
   const upload = await sendReceipt(friend, TOTAL)
   await merchant.waitFor(isOf('new_review', upload.upload_id))
   const { evidence, risk } = await comparedReview(merchant, upload.upload_id)
   const same = evidence?.find((each) => each.upload_id === first)
   if (risk !== 'high' || same?.kind !== 'same_file') throw new Fault('A repeated photograph was not shown as one.')
   line(pc.red(`risk ${risk}: ${same.kind} of ${same.user.nickname} (${same.user.mobile}), ${same.status}`))
-  await merchant.request<Reviewed>('POST', `/api/merchant/reviews/${upload.upload_id}/reject`, {
+  await merchant.api.merchant.reviewsReject({
+    id: upload.upload_id,
     reason_code: 'already_used',
     reason: '这张小票已兑换过积分'
   })
@@ -45,10 +39,10 @@ export async function tryRepeat(merchant: DemoClient, friend: DemoClient, first:
 }
 
 /** What a reviewer sees of a receipt once it is compared, which is a matter of moments. */
-async function comparedReview(merchant: DemoClient, uploadId: string): Promise<EvidencedUpload> {
+async function comparedReview(merchant: Person, uploadId: string) {
   const deadline = Date.now() + COMPARED_WITHIN_MS
   for (;;) {
-    const review = await merchant.request<EvidencedUpload>('GET', `/api/merchant/reviews/${uploadId}`)
+    const review = await merchant.api.merchant.reviewsById({ id: uploadId })
     if (review.evidence !== null) return review
     if (Date.now() > deadline) throw new Fault('A receipt was not compared.')
     await pause(100)
@@ -56,20 +50,15 @@ async function comparedReview(merchant: DemoClient, uploadId: string): Promise<E
 }
 
 /** One merchant misreads a receipt; the diner appeals; another merchant looks again, and pays the difference. */
-export async function appealAndWin(people: {
-  merchant: DemoClient
-  second: DemoClient
-  diner: DemoClient
-}): Promise<Told[]> {
+export async function appealAndWin(people: { merchant: Person; second: Person; diner: Person }): Promise<Told[]> {
   const { merchant, second, diner } = people
   const { upload_id: id, expected_points: promised } = await sendReceipt(diner, WHOLE)
-  const reviewed = await merchant.request<Reviewed>('POST', `/api/merchant/reviews/${id}/approve`, {
-    actual_amount: Number(TOTAL)
-  })
+  const reviewed = await merchant.api.merchant.reviewsApprove({ id, actual_amount: Number(TOTAL) })
   line(`${WHOLE} yuan claimed, ${TOTAL} confirmed: ${reviewed.points_awarded} points of ${promised}`)
-  await diner.request('POST', `/api/photo/${id}/appeal`, { message: '小票上是 85.80 元', amount: Number(WHOLE) })
+  await diner.api.photo.appeal({ id, message: '小票上是 85.80 元', amount: Number(WHOLE) })
   await second.waitFor(isOf('new_appeal', id))
-  const decided = await second.request<DecidedAppeal>('POST', `/api/merchant/appeals/${id}/overturn`, {
+  const decided = await second.api.merchant.appealsOverturn({
+    id,
     actual_amount: Number(WHOLE),
     reason: '已核对，补发积分'
   })
@@ -85,15 +74,15 @@ export async function appealAndWin(people: {
 }
 
 /** Follows the statement of a diner row by row, as anybody can who has it. @returns what does not follow */
-export async function checkStatement(diner: DemoClient): Promise<string[]> {
-  const statement = await diner.request<PointsStatement>('GET', '/api/user/points-statement')
+export async function checkStatement(diner: Person): Promise<string[]> {
+  const statement = await diner.api.user.pointsStatement()
   const faults: string[] = []
   let { opening_balance: balance, opening_hash: hash } = statement
   for (const row of statement.rows) {
     balance += row.points
     const fields = [hash, statement.user_id, row.seq, row.points, balance, row.source, row.related_id ?? '']
     hash = createHash('sha256')
-      .update([...fields, String(row.created_at), row.description].join('\n'))
+      .update([...fields, row.created_at, row.description].join('\n'))
       .digest('hex')
     if (hash !== row.hash) faults.push(`${diner.name}: row ${row.seq} of the statement does not follow`)
   }

@@ -1,4 +1,5 @@
-import { fromHex, sha256, toHex, utf8 } from './bytes.js'
+import { fromHex, toHex } from './bytes.js'
+import { sha256, utf8 } from './platform.js'
 import { counted, isForced, prizeOf, readWheel, throwDice, type Wheel } from './wheel.js'
 
 /** What the log has told of an epoch whose seed is not public yet. */

@@ -1,7 +1,4 @@
-/** Bytes as WebCrypto takes and gives them. */
-export type Bytes = Uint8Array<ArrayBuffer>
-
-export const utf8 = (text: string): Bytes => new TextEncoder().encode(text)
+import type { Bytes } from './platform.js'
 
 export const toHex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -10,11 +7,6 @@ export const toHex = (bytes: Uint8Array): string =>
 export function fromHex(text: string): Bytes {
   if (!/^(?:[0-9a-f]{2})*$/.test(text)) throw new Error(`no hexadecimal text: ${text.slice(0, 80)}`)
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
-}
-
-/** @throws Error when it is no base64 */
-export function fromBase64(text: string): Bytes {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0))
 }
 
 export function join(...parts: readonly Uint8Array[]): Bytes {
@@ -29,12 +21,3 @@ export function join(...parts: readonly Uint8Array[]): Bytes {
 
 export const isSame = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, at) => byte === b[at])
-
-export async function sha256(bytes: Bytes): Promise<Bytes> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
-}
-
-export async function hmacSha256(key: Bytes, message: Bytes): Promise<Bytes> {
-  const secret = await crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
-  return new Uint8Array(await crypto.subtle.sign('HMAC', secret, message))
-}

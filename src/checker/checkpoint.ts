@@ -1,4 +1,5 @@
-import { type Bytes, fromBase64, isSame, join, sha256, utf8 } from './bytes.js'
+import { isSame, join } from './bytes.js'
+import { type Bytes, fromBase64, holdsFor, sha256, utf8 } from './platform.js'
 
 /** A log as it was signed. */
 interface SignedLog {
@@ -41,11 +42,5 @@ export async function isSigned(checkpoint: SignedLog, verifierKey: string): Prom
   const id = (await sha256(join(utf8(`${name}\n`), typed))).slice(0, KEY_ID_BYTES)
   const own = checkpoint.signatures.find((one) => one.name === name && isSame(one.keyId, id))
   if (own === undefined || checkpoint.origin !== name || typed[0] !== ED25519) return false
-  try {
-    const key = await crypto.subtle.importKey('raw', typed.slice(1), { name: 'Ed25519' }, false, ['verify'])
-    return await crypto.subtle.verify({ name: 'Ed25519' }, key, own.signature, utf8(checkpoint.text))
-  } catch (err) {
-    if (err instanceof Error && err.name === 'NotSupportedError') return null
-    throw err
-  }
+  return holdsFor(typed.slice(1), own.signature, utf8(checkpoint.text))
 }

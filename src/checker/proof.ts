@@ -1,5 +1,6 @@
-import { fromHex, sha256, toHex, utf8 } from './bytes.js'
+import { fromHex, toHex } from './bytes.js'
 import { isSigned, readCheckpoint } from './checkpoint.js'
+import { sha256, utf8 } from './platform.js'
 import { hashLeaf, isIncluded } from './tree.js'
 import { counted, isForced, prizeOf, readWheel, throwDice, type Wheel } from './wheel.js'
 

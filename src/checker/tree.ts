@@ -1,4 +1,5 @@
-import { type Bytes, fromHex, isSame, join, sha256, utf8 } from './bytes.js'
+import { fromHex, isSame, join } from './bytes.js'
+import { type Bytes, sha256, utf8 } from './platform.js'
 
 const LEAF = Uint8Array.of(0)
 const NODE = Uint8Array.of(1)

@@ -1,4 +1,4 @@
-import { type Bytes, hmacSha256, utf8 } from './bytes.js'
+import { type Bytes, hmacSha256, utf8 } from './platform.js'
 
 const ROLLS = 10_000
 /** 32-bit words from here up are skipped, or some rolls would be likelier than others. */

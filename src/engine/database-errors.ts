@@ -43,9 +43,9 @@ export function isDuplicate(err: unknown): boolean {
 }
 
 /**
- * Whether rows of a transaction's own contradict those there are: a key that was to be new is taken (1062), or what a row
- * refers to is gone (1452). On a cluster that is how a transaction may end which made way for one of another node: the
- * rest of what was sent behind each other runs by itself then, and finds nothing of what went before.
+ * Whether rows of a transaction's own contradict those there are: a key that was to be new is taken (1062), or what a
+ * row refers to is gone (1452). On a cluster that is how a transaction may end which made way for one of another node:
+ * the rest of what was sent behind each other runs by itself then, and finds nothing of what went before.
  */
 export function isOvertaken(err: unknown): boolean {
   return some(err, (facet) => errno(facet) === 1062 || errno(facet) === 1452)
