@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { createApp, newDiner } from './helpers/app.js'
+import { createApp, newDiner, until } from './helpers/app.js'
 import { startBrowser } from './helpers/browser.js'
 
 let browser: Browser
@@ -61,7 +61,7 @@ test('the page checks a proof, with the key it asks the service for, and names t
   await page.fill('#commitment', commitment)
   expect(asked).toEqual([`${url}/fair`])
   await page.click('#fetch')
-  await page.waitForFunction("document.querySelector('#key').value !== ''")
+  await until(async () => (await page.inputValue('#key')) !== '')
   await page.click('button[type=submit]')
   await page.waitForSelector('#findings li')
   expect(await verdict(page)).toBe('Everything agrees.')
@@ -127,7 +127,7 @@ test('what a stranger wrote into a proof is shown as text, and nothing else is a
   for (const text of ['', 'null', '{}', '<', '{"format":"restaurant-points-lottery/draw-proof/1"}']) {
     await page.fill('#proof', text)
     await page.click('button[type=submit]')
-    await page.waitForFunction("document.querySelectorAll('#findings li').length === 1")
+    await until(async () => (await page.locator('#findings li').count()) === 1)
     expect(await verdict(page)).toBe('This proof does not hold.')
   }
   expect(faults).toEqual([])
