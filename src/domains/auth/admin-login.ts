@@ -1,5 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Static } from '@sinclair/typebox'
 import bcrypt from 'bcrypt'
+import type { FastifyRequest } from 'fastify'
 import { durationSeconds } from '../../config.js'
 import type { Tx } from '../../engine/tx.js'
 import type { UnitOfWork } from '../../engine/unit-of-work.js'
@@ -80,10 +82,23 @@ export async function createAdmin(
   return { adminId, userId }
 }
 
+/**
+ * An admin who shows their password; the attempt is written down whichever way it ends.
+ * @throws Refusal ADMIN_LOGIN_FAILED, ADMIN_LOCKED or ACCOUNT_DISABLED
+ */
+export function enterAsAdmin(request: FastifyRequest, { username, password }: Static<typeof AdminLoginBody>) {
+  const { config, tx } = request.server
+  const refreshSeconds = durationSeconds(config.JWT_REFRESH_EXPIRES_IN)
+  return loggedAttempt(request, 'admin', username, async () => {
+    const attempt = await tx((uow) => bookAdminAttempt(uow, username))
+    if (!(await passwordMatches(attempt, password)) || attempt === undefined) throw refuse('ADMIN_LOGIN_FAILED')
+    const entered = await tx((uow) => loginAdmin(uow, attempt, refreshSeconds))
+    return { ...entered, admin: { admin_id: attempt.adminId, username: attempt.username, role: attempt.role } }
+  })
+}
+
 /** Log in as an admin, by name and password. */
 export const adminLogin: FastifyPluginAsyncTypebox = async (app) => {
-  const refreshSeconds = durationSeconds(app.config.JWT_REFRESH_EXPIRES_IN)
-
   app.post(
     '/admin-login',
     {
@@ -99,18 +114,12 @@ export const adminLogin: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request) => {
-      const { username, password } = request.body
-      const { user, subject, admin } = await loggedAttempt(request, 'admin', username, async () => {
-        const attempt = await app.tx((uow) => bookAdminAttempt(uow, username))
-        if (!(await passwordMatches(attempt, password)) || attempt === undefined) throw refuse('ADMIN_LOGIN_FAILED')
-        const entered = await app.tx((uow) => loginAdmin(uow, attempt, refreshSeconds))
-        return { ...entered, admin: attempt }
-      })
+      const { user, subject, admin } = await enterAsAdmin(request, request.body)
       return success({
         ...app.tokens.mint(subject),
         is_new_user: false,
         user_info: toUserInfo(user),
-        admin_info: { admin_id: admin.adminId, username: admin.username, role: admin.role }
+        admin_info: admin
       })
     }
   )

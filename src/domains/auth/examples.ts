@@ -1,6 +1,15 @@
 import type { Static } from '@sinclair/typebox'
 import { examples as user } from '../user/examples.js'
-import type { AdminLogin, Login, LoginLogs, SentCode, TokenCheck, Tokens } from './schemas.js'
+import type {
+  AdminLogin,
+  ConsoleEntry,
+  ConsoleLogin,
+  Login,
+  LoginLogs,
+  SentCode,
+  TokenCheck,
+  Tokens
+} from './schemas.js'
 
 const tokens: Tokens = {
   access_token: 'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…',
@@ -14,6 +23,12 @@ const adminLogin: Static<typeof AdminLogin> = {
   is_new_user: false,
   user_info: { ...user.info, is_merchant: true },
   admin_info: { admin_id: 1, username: 'manager', role: 'admin' }
+}
+const consoleEntry: ConsoleEntry = { access_token: tokens.access_token, expires_in: 7200 }
+const consoleLogin: Static<typeof ConsoleLogin> = {
+  ...consoleEntry,
+  user_info: { ...user.info, is_merchant: true },
+  admin_info: null
 }
 const tokenCheck: Static<typeof TokenCheck> = { valid: true, user_info: user.info }
 
@@ -36,4 +51,4 @@ const loginLogs: Static<typeof LoginLogs> = {
 }
 
 /** What the documentation shows of each answer. */
-export const examples = { tokens, sentCode, login, adminLogin, tokenCheck, loginLogs }
+export const examples = { tokens, sentCode, login, adminLogin, consoleLogin, consoleEntry, tokenCheck, loginLogs }

@@ -1,14 +1,16 @@
+import cookie from '@fastify/cookie'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import fp from 'fastify-plugin'
-import { durationSeconds } from '../../config.js'
-import { refreshSession, revokeSession } from '../../identity/sessions.js'
+import { revokeSession } from '../../identity/sessions.js'
 import { bearerToken } from '../../shared/bearer.js'
 import { Refusal, refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { toUserInfo } from '../user/schemas.js'
 import { adminLogin } from './admin-login.js'
+import { consoleLogin, forgetCookie } from './console-login.js'
 import { examples } from './examples.js'
+import { renewSession } from './renew.js'
 import { RefreshBody, TokenCheck, Tokens } from './schemas.js'
 import { smsLogin } from './sms-login.js'
 import { wechatLogin } from './wechat-login.js'
@@ -17,8 +19,8 @@ const TAGS = ['auth']
 
 /** The ways to log in, and what becomes of a session after. */
 const auth: FastifyPluginAsyncTypebox = async (app) => {
-  const refreshSeconds = durationSeconds(app.config.JWT_REFRESH_EXPIRES_IN)
-  for (const way of [smsLogin, wechatLogin, adminLogin]) await app.register(way)
+  await app.register(cookie)
+  for (const way of [smsLogin, wechatLogin, adminLogin, consoleLogin]) await app.register(way)
 
   app.post(
     '/refresh',
@@ -37,13 +39,7 @@ const auth: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const token = request.body.refresh_token ?? bearerToken(request)
       if (token === undefined || token === '') throw refuse('TOKEN_MISSING')
-      const claims = app.tokens.read(token, 'refresh')
-      if (claims?.jti === undefined) throw refuse('TOKEN_INVALID')
-      const { sid, jti } = claims
-      const outcome = await app.tx((uow) => refreshSession(uow, { sid, jti }, refreshSeconds))
-      if (outcome === 'disabled') throw refuse('ACCOUNT_DISABLED')
-      if (outcome === 'refused' || outcome === 'revoked') throw refuse('TOKEN_INVALID')
-      return success(app.tokens.mint(outcome.subject))
+      return success(app.tokens.mint(await renewSession(app, token)))
     }
   )
 
@@ -76,8 +72,9 @@ const auth: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: ok(Type.Null(), null), ...failures(...AUTH_FAILURES) }
       }
     },
-    async ({ user: { sid } }) => {
+    async ({ user: { sid } }, reply) => {
       await app.tx((uow) => revokeSession(uow, sid))
+      forgetCookie(reply)
       return success(null)
     }
   )

@@ -53,6 +53,30 @@ export const AdminLogin = Type.Composite([
   Type.Object({ admin_info: Type.Object({ admin_id: Id, username: Type.String(), role: Type.String() }) })
 ])
 
+export const ConsoleLoginBody = Type.Object(
+  {
+    mobile: Type.Optional(Mobile),
+    code: Type.Optional(LoginBody.properties.code),
+    username: Type.Optional(AdminLoginBody.properties.username),
+    password: Type.Optional(AdminLoginBody.properties.password)
+  },
+  {
+    examples: [
+      { mobile: '13900000001', code: '123456' },
+      { username: 'manager', password: 'correct horse battery' }
+    ]
+  }
+)
+
+/** Without the refresh token, which is in a cookie. */
+export const ConsoleEntry = Type.Omit(Tokens, ['refresh_token'])
+export type ConsoleEntry = Static<typeof ConsoleEntry>
+
+export const ConsoleLogin = Type.Composite([
+  ConsoleEntry,
+  Type.Object({ user_info: UserInfo, admin_info: Nullable(AdminLogin.properties.admin_info) })
+])
+
 export const RefreshBody = Type.Object(
   { refresh_token: Type.Optional(Type.String({ maxLength: 2048, description: 'or as Bearer token' })) },
   { examples: [{ refresh_token: 'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…' }] }

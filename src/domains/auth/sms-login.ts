@@ -1,4 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Static } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
 import { durationSeconds } from '../../config.js'
 import type { UnitOfWork } from '../../engine/unit-of-work.js'
 import { openSession } from '../../identity/sessions.js'
@@ -27,10 +29,28 @@ async function login(
   return { ...(await openSession(uow, { userId, role: 'user', refreshSeconds })), isNew: known === null }
 }
 
+/**
+ * Somebody who shows a code that was sent to their mobile; the attempt is written down whichever way it ends.
+ * @param mayEnter looks at who it is once the code is right, before it is used up and anything is made
+ * @throws Refusal CODE_INVALID, ACCOUNT_DISABLED, or what `mayEnter` throws
+ */
+export function enterBySms(
+  request: FastifyRequest,
+  { mobile, code }: Static<typeof LoginBody>,
+  mayEnter: () => Promise<void> = async () => {}
+) {
+  const { config, cipher, db, clock, tx } = request.server
+  const refreshSeconds = durationSeconds(config.JWT_REFRESH_EXPIRES_IN)
+  return loggedAttempt(request, 'sms', mobile, async () => {
+    await tryCode(db, cipher, { mobile, code, address: addressOf(request), now: clock() })
+    await mayEnter()
+    return tx((uow) => login(uow, { mobile, code, newUserPoints: config.NEW_USER_POINTS, refreshSeconds }))
+  })
+}
+
 /** Log in by mobile, with a code that is sent to it. */
 export const smsLogin: FastifyPluginAsyncTypebox = async (app) => {
-  const { config, cipher } = app
-  const refreshSeconds = durationSeconds(config.JWT_REFRESH_EXPIRES_IN)
+  const { config } = app
 
   app.post(
     '/send-code',
@@ -80,11 +100,7 @@ export const smsLogin: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request) => {
-      const { mobile, code } = request.body
-      const { user, subject, isNew } = await loggedAttempt(request, 'sms', mobile, async () => {
-        await tryCode(app.db, cipher, { mobile, code, address: addressOf(request), now: app.clock() })
-        return app.tx((uow) => login(uow, { mobile, code, newUserPoints: config.NEW_USER_POINTS, refreshSeconds }))
-      })
+      const { user, subject, isNew } = await enterBySms(request, request.body)
       return success({ ...app.tokens.mint(subject), is_new_user: isNew, user_info: toUserInfo(user) })
     }
   )
