@@ -1,6 +1,8 @@
+import { createServer } from 'node:http'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { createApp, newAdmin, newDiner, newMerchant, newMobile } from './helpers/app.js'
+import { startBrowser } from './helpers/browser.js'
 
 const post = (app: FastifyInstance, url: string, payload: object = {}, headers: Record<string, string> = {}) =>
   app.inject({ method: 'POST', url: `/api/auth/${url}`, payload, headers })
@@ -140,4 +142,43 @@ describe('the cookie', () => {
     const diner = await newDiner(app)
     expect(cookieOf(await diner.post('/api/auth/logout'))).toBeUndefined()
   })
+})
+
+test('in a browser: a page of the service logs in, reads no cookie, and renews; a page from elsewhere gets nothing', async () => {
+  const app = await createApp()
+  const seen: string[] = []
+  app.addHook('onSend', async (request, _reply, payload) => {
+    if (request.url.endsWith('/console-refresh'))
+      seen.push(`${request.cookies?.console_refresh ? 'cookie' : 'none'} ${payload}`)
+    return payload
+  })
+  const address = await app.listen({ port: 0, host: '127.0.0.1' })
+  const { mobile } = await newMerchant(app)
+  const code = await codeOf(app, mobile)
+  const other = createServer((_request, response) => response.setHeader('content-type', 'text/html').end('<p>evil'))
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void other.close())
+  const browser = await startBrowser()
+  onTestFinished(() => browser.close())
+  const context = await browser.newContext()
+  const page = await context.newPage()
+  const ask = ([url = '', body = '']: string[]) =>
+    fetch(url, { method: 'POST', credentials: 'include', headers: { 'content-type': 'application/json' }, body })
+      .then((reply) => reply.json())
+      .catch((err: Error) => err.name)
+  await page.goto(`${address}/health`)
+  const login = await page.evaluate(ask, [`${address}/api/auth/console-login`, JSON.stringify({ mobile, code })])
+  expect(login).toMatchObject({ code: 0, data: { user_info: { is_merchant: true } } })
+  expect(await page.evaluate('document.cookie')).toBe('')
+  expect(await page.evaluate(ask, [`${address}/api/auth/console-refresh`, '{}'])).toMatchObject({ code: 0 })
+  await page.goto(`http://localhost:${(other.address() as { port: number }).port}/`)
+  expect(await page.evaluate(ask, [`${address}/api/auth/console-refresh`, '{}'])).toBe('TypeError')
+  // Sent as a form would be, without asking first: it arrives, without the cookie, and is refused all the same.
+  await page.evaluate(
+    ([url]) => fetch(String(url), { method: 'POST', mode: 'no-cors', credentials: 'include' }),
+    [`${address}/api/auth/console-refresh`]
+  )
+  expect(seen[0]).toMatch(/^cookie .*access_token/)
+  expect(seen.slice(1).every((line) => /^none .*FORBIDDEN/.test(line))).toBe(true)
+  expect(seen.length).toBeGreaterThan(1)
 })
