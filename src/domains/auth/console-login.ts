@@ -46,10 +46,20 @@ function withCookie(request: FastifyRequest, reply: FastifyReply, subject: Token
   return rest
 }
 
+const LOGIN = [
+  'MOBILE_INVALID',
+  'CODE_INVALID',
+  'VALIDATION_FAILED',
+  'ADMIN_LOGIN_FAILED',
+  'ADMIN_LOCKED',
+  'ACCOUNT_DISABLED',
+  'MERCHANT_REQUIRED',
+  'FORBIDDEN'
+] as const
+const REFRESH = ['TOKEN_MISSING', 'TOKEN_INVALID', 'ACCOUNT_DISABLED', 'FORBIDDEN'] as const
+
 /** The way in for browsers behind the counter: merchants by mobile and code, admins by name and password. */
 export const consoleLogin: FastifyPluginAsyncTypebox = async (app) => {
-  const FAILURES = ['TOKEN_MISSING', 'TOKEN_INVALID', 'ACCOUNT_DISABLED', 'FORBIDDEN'] as const
-
   /** @throws Refusal MERCHANT_REQUIRED: the console makes no accounts, and has nothing for a diner */
   const assertMerchant = async (mobile: string) => {
     const user = await app.db.user.findUnique({ where: { mobile }, select: { isMerchant: true } })
@@ -69,16 +79,7 @@ export const consoleLogin: FastifyPluginAsyncTypebox = async (app) => {
         body: ConsoleLoginBody,
         response: {
           200: ok(ConsoleLogin, examples.consoleLogin),
-          ...failures(
-            'MOBILE_INVALID',
-            'CODE_INVALID',
-            'VALIDATION_FAILED',
-            'ADMIN_LOGIN_FAILED',
-            'ADMIN_LOCKED',
-            'ACCOUNT_DISABLED',
-            'MERCHANT_REQUIRED',
-            'FORBIDDEN'
-          )
+          ...failures(...LOGIN)
         }
       }
     },
@@ -102,7 +103,10 @@ export const consoleLogin: FastifyPluginAsyncTypebox = async (app) => {
       return success({ ...withCookie(request, reply, subject), user_info: toUserInfo(user), admin_info: null })
     }
   )
+}
 
+/** And on: the next access token, by the cookie. */
+export const consoleRefresh: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/console-refresh',
     {
@@ -110,7 +114,7 @@ export const consoleLogin: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['auth'],
         summary: 'The next access token of the console, by its cookie',
-        response: { 200: ok(ConsoleEntry, examples.consoleEntry), ...failures(...FAILURES) }
+        response: { 200: ok(ConsoleEntry, examples.consoleEntry), ...failures(...REFRESH) }
       }
     },
     async (request, reply) => {

@@ -8,7 +8,7 @@ import { Refusal, refuse } from '../../shared/refusal.js'
 import { AUTH_FAILURES, failures, ok, success } from '../../shared/schemas.js'
 import { toUserInfo } from '../user/schemas.js'
 import { adminLogin } from './admin-login.js'
-import { consoleLogin, forgetCookie } from './console-login.js'
+import { consoleLogin, consoleRefresh, forgetCookie } from './console-login.js'
 import { examples } from './examples.js'
 import { renewSession } from './renew.js'
 import { RefreshBody, TokenCheck, Tokens } from './schemas.js'
@@ -20,7 +20,7 @@ const TAGS = ['auth']
 /** The ways to log in, and what becomes of a session after. */
 const auth: FastifyPluginAsyncTypebox = async (app) => {
   await app.register(cookie)
-  for (const way of [smsLogin, wechatLogin, adminLogin, consoleLogin]) await app.register(way)
+  for (const way of [smsLogin, wechatLogin, adminLogin, consoleLogin, consoleRefresh]) await app.register(way)
 
   app.post(
     '/refresh',
