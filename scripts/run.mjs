@@ -49,14 +49,14 @@ function filesBelow(paths) {
 
 /**
  * Does `step` unless its inputs are those of the last time; `stamp` remembers them.
- * @param {string} stamp @param {string[]} inputs @param {() => void} step
+ * @param {string} stamp @param {string[]} inputs @param {() => void | Promise<void>} step
  */
-function whenChanged(stamp, inputs, step) {
+async function whenChanged(stamp, inputs, step) {
   const hash = createHash('sha256')
   for (const file of filesBelow(inputs)) hash.update(`${file}\0`).update(readFileSync(file))
   const digest = hash.digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return
-  step()
+  await step()
   mkdirSync(path.dirname(stamp), { recursive: true })
   writeFileSync(stamp, digest)
 }
@@ -86,8 +86,8 @@ const prismaEnv = {
   CHECKPOINT_DISABLE: '1'
 }
 
-function generateClient() {
-  whenChanged('src/generated/.stamp', ['prisma/schema.prisma', 'node_modules/prisma/package.json'], () => {
+async function generateClient() {
+  await whenChanged('src/generated/.stamp', ['prisma/schema.prisma', 'node_modules/prisma/package.json'], () => {
     say('generating the Prisma client')
     const { status, stdout, stderr } = spawnSync(binary('prisma'), ['generate'], {
       env: { ...process.env, ...prismaEnv },
@@ -105,48 +105,47 @@ async function generateClientSource() {
   const inputs = ['src', 'scripts/client-source.ts', 'scripts/lib/client-source.ts', 'package-lock.json']
   const own = filesBelow(inputs).filter((file) => !/generated|src\/(client|fair-page)\//.test(file))
   if (!existsSync('src/client/generated/routes.ts')) rmSync('src/generated/.client-stamp', { force: true })
-  let isStale = false
-  whenChanged('src/generated/.client-stamp', own, () => {
-    isStale = true
+  await whenChanged('src/generated/.client-stamp', own, async () => {
+    say('making the types of the client library')
+    const { rolldown } = await import('rolldown')
+    const file = 'src/generated/client-source.mjs'
+    const bundle = await rolldown({
+      input: 'scripts/client-source.ts',
+      platform: 'node',
+      external: (id) => !/^[./]/.test(id),
+      resolve: { extensionAlias: { '.js': ['.ts', '.js'] } }
+    })
+    await bundle.write({ file, format: 'esm', codeSplitting: false })
+    await bundle.close()
+    run(process.execPath, [file])
   })
-  if (!isStale) return
-  say('making the types of the client library')
-  rmSync('src/generated/.client-stamp')
-  const { rolldown } = await import('rolldown')
-  const file = 'src/generated/client-source.mjs'
-  const bundle = await rolldown({
-    input: 'scripts/client-source.ts',
-    platform: 'node',
-    external: (id) => !/^[./]/.test(id),
-    resolve: { extensionAlias: { '.js': ['.ts', '.js'] } }
-  })
-  await bundle.write({ file, format: 'esm', codeSplitting: false })
-  await bundle.close()
-  run(process.execPath, [file])
-  whenChanged('src/generated/.client-stamp', own, () => {})
 }
 
-function build() {
-  whenChanged('dist/.stamp', ['src', 'scripts', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'], () => {
-    say('compiling (tsc)')
-    rmSync('dist', { recursive: true, force: true })
-    run(binary('tsc'), ['-p', 'tsconfig.build.json'])
-    run(process.execPath, ['dist/scripts/fair-page.js'])
-    run(process.execPath, ['dist/scripts/client-package.js'])
-  })
+async function build() {
+  await whenChanged(
+    'dist/.stamp',
+    ['src', 'scripts', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
+    () => {
+      say('compiling (tsc)')
+      rmSync('dist', { recursive: true, force: true })
+      run(binary('tsc'), ['-p', 'tsconfig.build.json'])
+      run(process.execPath, ['dist/scripts/fair-page.js'])
+      run(process.execPath, ['dist/scripts/client-package.js'])
+    }
+  )
 }
 
 async function prepare() {
   checkNode()
   installPackages()
-  generateClient()
+  await generateClient()
   await generateClientSource()
 }
 
 /** Runs a compiled script in this very process, so that signals reach it. @param {string} name */
 async function script(name) {
   await prepare()
-  build()
+  await build()
   if (existsSync('.env')) process.loadEnvFile('.env')
   const { runTask } = await import(pathToFileURL(path.join(root, 'dist/scripts/cli.js')).href)
   await runTask(name, process.argv.slice(3))
@@ -161,12 +160,12 @@ switch (task) {
     break
   case 'build':
     await prepare()
-    build()
+    await build()
     break
   case 'test':
     await prepare()
     // Some tests start the compiled service; two of them must not compile it at the same time.
-    build()
+    await build()
     run(binary('vitest'), ['run', ...process.argv.slice(3)])
     break
   case 'fuzz': {
@@ -181,7 +180,7 @@ switch (task) {
     const options = /** @type {const} */ ({ seconds: { type: 'string', default: '120' }, seed: { type: 'string' } })
     const { seconds, seed } = parseArgs({ args: process.argv.slice(3), options }).values
     await prepare()
-    build()
+    await build()
     const env = { CHAOS_SECONDS: seconds, ...(seed === undefined ? {} : { CHAOS_SEED: seed }) }
     run(binary('vitest'), ['run', 'test/cluster.test.ts'], env)
     break
