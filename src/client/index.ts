@@ -78,7 +78,7 @@ export function createClient(options: ClientOptions): Client {
   const pause = options.pause ?? ((ms: number) => new Promise<void>((done) => setTimeout(done, ms)))
   const session = new Session(
     options.storage ?? (phone === undefined ? memoryStorage() : wxStorage(phone)),
-    async (tokens) => refreshed(await (options.refresh ?? byToken(tokens))()),
+    async (tokens) => tokensIn(await (options.refresh ?? byToken(tokens))()),
     () => options.onSignedOut?.()
   )
   const settings: RequestSettings = { baseUrl: options.baseUrl, transport, session, pause }
@@ -87,9 +87,7 @@ export function createClient(options: ClientOptions): Client {
     return async () => {
       if (tokens?.refresh_token === undefined) return undefined
       try {
-        return (await ask(settings, kindOf('auth', 'refresh'), {
-          refresh_token: tokens.refresh_token
-        })) as SessionTokens
+        return await ask(settings, ROUTES.auth.refresh, { refresh_token: tokens.refresh_token })
       } catch (err) {
         // Refused for good. Where nobody answered, or too much is asked, the tokens may well be good yet.
         if (err instanceof Refused && [401, 403, 2001, 2002, 2004].includes(err.code)) return undefined
@@ -102,14 +100,17 @@ export function createClient(options: ClientOptions): Client {
     (kind: RouteKind) =>
     async (given: Given = {}, call: CallOptions = {}) => {
       const answer = await ask(settings, kind, withSeed(kind, given, transport, call.key), call)
-      if (kind.path === '/api/auth/logout') await session.forget()
-      else if (kind.path.startsWith('/api/auth/')) await keepTokens(session, answer)
+      const tokens = kind.path.startsWith('/api/auth/') ? tokensIn(answer) : undefined
+      if (tokens !== undefined) await session.keep(tokens)
+      if (kind === ROUTES.auth.logout) await session.forget()
       return answer
     }
   const groups = Object.fromEntries(
     Object.entries(ROUTES).map(([group, routes]) => [
       group,
-      Object.fromEntries(Object.keys(routes).map((name) => [name, run(kindOf(group, name))]))
+      Object.fromEntries(
+        Object.entries(routes as Readonly<Record<string, RouteKind>>).map(([name, kind]) => [name, run(kind)])
+      )
     ])
   ) as unknown as Groups
 
@@ -131,7 +132,7 @@ function liveOf({ baseUrl, transport, session }: RequestSettings, options: LiveO
 
 async function verified(settings: RequestSettings, proof: object | string, commitment?: string): Promise<Finding[]> {
   const text = typeof proof === 'string' ? proof : JSON.stringify(proof)
-  const { verifier_key: verifierKey } = (await ask(settings, kindOf('fairness', 'key'), {})) as { verifier_key: string }
+  const { verifier_key: verifierKey } = (await ask(settings, ROUTES.fairness.key, {})) as { verifier_key: string }
   // By itself, so that whoever never checks a proof does not load what checks it.
   const { checkProof } = await import('../checker/proof.js')
   return checkProof(text, { verifierKey, ...(commitment === undefined ? {} : { commitment }) })
@@ -147,23 +148,11 @@ function withSeed({ path }: RouteKind, given: Given, transport: Transport, key?:
     : given
 }
 
-const refreshed = (tokens: SessionTokens | undefined): SessionTokens | undefined =>
-  tokens && {
-    access_token: tokens.access_token,
-    ...(tokens.refresh_token === undefined ? {} : { refresh_token: tokens.refresh_token })
-  }
-
-async function keepTokens(session: Session, answer: unknown): Promise<void> {
+/** The tokens of an answer, of a login say; undefined where it has none. */
+function tokensIn(answer: unknown): SessionTokens | undefined {
   const { access_token: access, refresh_token: refresh } = (answer ?? {}) as Partial<SessionTokens>
-  if (typeof access !== 'string') return
-  await session.keep({ access_token: access, ...(typeof refresh === 'string' ? { refresh_token: refresh } : {}) })
-}
-
-function kindOf(group: string, name: string): RouteKind {
-  const routes = (ROUTES as Readonly<Record<string, Readonly<Record<string, RouteKind>>>>)[group]
-  const kind = routes?.[name]
-  if (kind === undefined) throw new TypeError(`there is no ${group}.${name}`)
-  return kind
+  if (typeof access !== 'string') return undefined
+  return { access_token: access, ...(typeof refresh === 'string' ? { refresh_token: refresh } : {}) }
 }
 
 /** A route by its path; one that has no function of its own, such as an alias, is one that takes a key. */

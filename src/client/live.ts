@@ -100,7 +100,7 @@ export class Live {
   }
 
   async #connect(): Promise<void> {
-    if (this.state === 'stopped') return
+    if (this.#isStopped()) return
     this.#become('connecting')
     const token = await this.#settings.session.access()
     if (this.#isStopped()) return
