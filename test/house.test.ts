@@ -249,7 +249,7 @@ describe('each guard catches a fault that is planted', () => {
   })
 
   test('a promise that floats, which the linter finds', () => {
-    const file = `src/shared/planted-${process.pid}.ts`
+    const file = `test/planted-${process.pid}.ts`
     writeFileSync(file, 'async function f(): Promise<void> {}\nexport function g(): void {\n  f()\n}\n')
     try {
       const { status, stdout, stderr } = spawnSync('node_modules/.bin/biome', ['lint', file], { encoding: 'utf8' })
