@@ -1,5 +1,4 @@
 import swagger from '@fastify/swagger'
-import apiReference from '@scalar/fastify-api-reference'
 import fp from 'fastify-plugin'
 import { errorsPage } from './errors-page.js'
 import { describeAliases } from './mini-program-docs.js'
@@ -76,6 +75,8 @@ export default fp(
       transformObject: (document) =>
         'openapiObject' in document ? describeAliases(describeKeys(document.openapiObject)) : document.swaggerObject
     })
+    // Four megabytes, half a second: loaded where the document is shown, which production does not.
+    const { default: apiReference } = await import('@scalar/fastify-api-reference')
     await app.register(apiReference, {
       routePrefix: PREFIX,
       openApiDocumentEndpoints: { json: '/json', yaml: '/yaml' },
