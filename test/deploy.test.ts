@@ -190,6 +190,14 @@ describe('compose.yaml', () => {
   })
 })
 
+test('every npm task is one that is known where it goes', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  const door = read('scripts/run.mjs')
+  const tasks = Object.values(scripts).flatMap((command) => /run\.mjs ([\w-]+)$/.exec(command)?.[1] ?? [])
+  expect(tasks.length).toBeGreaterThan(20)
+  expect(tasks.filter((task) => !door.includes(`  case '${task}':`))).toEqual([])
+})
+
 describe('the image', () => {
   test('copies what exists, to where it is run from', async () => {
     const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, sources = '']) =>

@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { claimInstance, findInstance } from '../scripts/lib/instance.js'
+import { startPrivateServer } from '../scripts/lib/mariadb.js'
+import { initialise } from '../scripts/lib/mariadbd.js'
 import { createSchema, databaseUrl, dropSchema, sql, until } from './helpers/app.js'
 import { runScript, type ScriptRun, startNode, startScript } from './helpers/script.js'
 
@@ -88,6 +90,7 @@ test('npm start makes everything ready, a second one beside it says so, SIGINT s
   const tour = await runScript('demo', env)
   expect(tour.code, tour.stderr + tour.stdout).toBe(0)
   expect(tour.stdout).toContain('Everything agrees')
+  expect(tour.stdout).toContain(`${first.address}/console`)
 
   first.child.kill('SIGINT')
   await until(() => first.code !== null)
@@ -248,4 +251,18 @@ test('a data folder has one owner; its claim ends with the process, and a leftov
   const again = await claimInstance(dir)
   expect('claim' in again).toBe(true)
   if ('claim' in again) await again.claim.release()
+})
+
+test('a private database keeps temporary tables to itself: a server that starts clears away what lies in a shared folder', async () => {
+  const dir = await mkdtemp(path.join(tmpdir(), 'lottery-tables-'))
+  const server = await startPrivateServer({ dir, database: 'tables', args: ['--innodb-flush-log-at-trx-commit=0'] })
+  onTestFinished(async () => {
+    await server.stop()
+    await rm(dir, { recursive: true, force: true })
+  })
+  expect(await sql('SELECT @@tmpdir AS place', [], server.url)).toEqual([{ place: path.join(dir, 'tmp') }])
+  // So does the one that makes the system tables, of which several may be made at once.
+  const installer = path.join(dir, 'installer')
+  await writeFile(installer, '#!/bin/sh\necho "$TMPDIR" >&2\nexit 1\n', { mode: 0o700 })
+  await expect(initialise(installer, path.join(dir, 'other/data'))).rejects.toThrow(path.join(dir, 'other/tmp'))
 })

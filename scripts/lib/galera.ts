@@ -16,6 +16,7 @@ import {
   initSql,
   launch,
   password,
+  placeArgs,
   provideMariadb,
   SERVER_ARGS,
   socketPath,
@@ -333,8 +334,7 @@ const logOf = (seat: Seat) => path.join(seat.dir, 'mariadbd.log')
 
 function baseArgs(seat: Seat): string[] {
   return [
-    '--no-defaults',
-    `--datadir=${seat.dataDir}`,
+    ...placeArgs(seat.dataDir),
     `--socket=${socketPath(seat.dir)}`,
     `--port=${seat.port}`,
     `--pid-file=${path.join(seat.dir, 'mariadbd.pid')}`,

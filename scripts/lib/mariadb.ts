@@ -10,6 +10,7 @@ import {
   initSql,
   launch,
   password,
+  placeArgs,
   provideMariadb,
   SERVER_ARGS,
   socketPath,
@@ -66,8 +67,7 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
     const logFile = path.join(dir, 'mariadbd.log')
     await rm(logFile, { force: true })
     const child = launch(server, [
-      '--no-defaults',
-      `--datadir=${dataDir}`,
+      ...placeArgs(dataDir),
       `--socket=${socketPath(dir)}`,
       `--port=${port}`,
       `--pid-file=${pidFile}`,

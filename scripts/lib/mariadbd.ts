@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,8 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as mariadb from 'mariadb'
 import { connectionOptions } from '../../src/engine/connection.js'
-import { canRun, findProgram, provide } from './apt.js'
+import { canRun, provide } from './apt.js'
+import { findMariadb, MARIADB_PACKAGES } from './apt.mjs'
 import { Fault, say } from './print.js'
 
 const READY_WITHIN_MS = 120_000
@@ -19,19 +20,11 @@ const STOP_WITHIN_MS = 60_000
  * @throws Fault that names the choices, where neither works
  */
 export function provideMariadb(): { server: string; installer: string } {
-  const find = () => {
-    const [server, installer, helper] = PROGRAMS.map(findProgram)
-    return server && installer && helper ? { server, installer } : undefined
-  }
-  return provide(find, { what: 'MariaDB', packages: PACKAGES, choices: CHOICES })
+  return provide(findMariadb, { what: 'MariaDB', packages: MARIADB_PACKAGES, choices: CHOICES })
 }
 
-/** The server, what makes its first tables, and what that calls; Debian has the last in another package. */
-const PROGRAMS = ['mariadbd', 'mariadb-install-db', 'my_print_defaults']
-const PACKAGES = ['mariadb-server-core', 'mariadb-client-core']
-
 const CHOICES = `No MariaDB server was found, and it could not be installed here. Any one of these will do:
-  1. install it yourself:            apt-get install ${PACKAGES.join(' ')}
+  1. install it yourself:            apt-get install ${MARIADB_PACKAGES.join(' ')}
   2. run this as root, or as a user who may use sudo without a password
   3. use a server you have:          DATABASE_URL=mysql://user:password@host:3306/database npm start
                                      (for tests: TEST_DATABASE_URL=… npm test)`
@@ -53,13 +46,32 @@ export function socketPath(dir: string): string {
   return path.join(tmpdir(), `lottery-db-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}.sock`)
 }
 
+/**
+ * A folder for temporary tables beside the data. A server that starts clears away all that it finds in its own, whose
+ * ever they are: in /tmp, which is the default, that is what another one is about to read.
+ */
+function temporaryOf(dataDir: string): string {
+  const dir = path.join(path.dirname(dataDir), 'tmp')
+  mkdirSync(dir, { recursive: true })
+  return dir
+}
+
+/** Where a server of ours has its files; the folders beside its data are made. */
+export const placeArgs = (dataDir: string): readonly string[] => [
+  '--no-defaults',
+  `--datadir=${dataDir}`,
+  `--tmpdir=${temporaryOf(dataDir)}`
+]
+
 export async function initialise(installer: string, dataDir: string): Promise<void> {
   say(`creating a private database under ${path.relative(process.cwd(), dataDir) || dataDir}`)
   await rm(dataDir, { recursive: true, force: true })
   await mkdir(path.dirname(dataDir), { recursive: true })
   const args = ['--no-defaults', `--datadir=${dataDir}`, '--auth-root-authentication-method=normal', '--skip-test-db']
   if (process.getuid?.() === 0) args.push('--user=root')
-  const { status, stdout, stderr } = spawnSync(installer, args, { encoding: 'utf8' })
+  // The server that makes the tables knows the folder by this alone.
+  const env = { ...process.env, TMPDIR: temporaryOf(dataDir) }
+  const { status, stdout, stderr } = spawnSync(installer, args, { encoding: 'utf8', env })
   if (status !== 0) {
     await rm(dataDir, { recursive: true, force: true })
     throw new Fault(`mariadb-install-db failed:\n${stdout}${stderr}`)
