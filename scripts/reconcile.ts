@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import pc from 'picocolors'
 import { checkLedger, type LedgerFault, lastUserId } from '../src/domains/points/reconcile.js'
 import { checkDebts } from '../src/domains/receipt/debts.js'
+import { checkPushes, renumberPushes } from '../src/engine/push-check.js'
 import { checkTotals, recountTotals, type TotalFault } from '../src/engine/totals.js'
 import type { PrismaClient } from '../src/generated/prisma/client.js'
 import { TOTALS } from '../src/registry.js'
@@ -13,11 +14,12 @@ import { readSettings } from './lib/settings.js'
 
 const USAGE = 'npm run reconcile -- [--recount]'
 const USERS_AT_A_TIME = 2000
+const PUSH_FAULT = 'push_seq is behind the pushes that are kept'
 
 /**
- * `npm run reconcile`: checks every balance and ledger row, and the figures that are kept for each user against their
- * rows. Exits 1 if anything does not agree. With `--recount` figures at fault are counted anew, beside a service at
- * work; the ledger is never touched.
+ * `npm run reconcile`: checks every balance and ledger row, and the figures and push numbers that are kept for each
+ * user against their rows. Exits 1 if anything does not agree. With `--recount` figures and numbers at fault are
+ * counted anew, beside a service at work; the ledger is never touched.
  */
 export async function main(args: string[]): Promise<void> {
   await guarded(async () => {
@@ -54,14 +56,17 @@ export async function checkAll(db: PrismaClient, recount = false): Promise<numbe
     const to = Math.min(from + USERS_AT_A_TIME - 1, last)
     const figures = await checkTotals(db, TOTALS, from, to)
     const ledger = [...(await checkLedger(db, from, to)), ...(await checkDebts(db, from, to))]
-    const found = [...ledger.map(describeLedger), ...figures.map(describeFigure)]
+    const pushes = await checkPushes(db, from, to)
+    const behind = pushes.map((push) => ({ ...push, recordId: null, fault: PUSH_FAULT }))
+    const found = [...[...ledger, ...behind].map(describeFault), ...figures.map(describeFigure)]
     for (const fault of found) process.stdout.write(`${fault}\n`)
     faults += found.length
     if (recount) {
       for (const userId of new Set(figures.map((figure) => figure.userId))) {
         await db.$transaction((tx) => recountTotals(tx, TOTALS, userId), { isolationLevel: 'ReadCommitted' })
       }
-      mended += figures.length
+      for (const { userId } of pushes) await renumberPushes(db, userId)
+      mended += figures.length + pushes.length
     }
     bar.update(to, { faults })
   }
@@ -74,7 +79,7 @@ export async function checkAll(db: PrismaClient, recount = false): Promise<numbe
   return left
 }
 
-function describeLedger({ userId, recordId, fault, expected, found }: LedgerFault): string {
+function describeFault({ userId, recordId, fault, expected, found }: LedgerFault): string {
   const where = recordId === null ? `user ${userId}` : `user ${userId}, ledger row ${recordId}`
   return `${where}: ${fault}: expected ${expected}, found ${found}`
 }

@@ -128,16 +128,23 @@ test('npm run reconcile names each fault and exits 1, and exits 0 when there is 
   expect(await lastUserId(app.db)).toBeGreaterThanOrEqual(chain.userId)
 })
 
-test('a kept figure that is not that of its rows is named, and counted anew while the service works', async () => {
+test('a kept figure or number that is not that of its rows is named, and counted anew while the service works', async () => {
   const app = await createApp()
   const diner = await newDiner(app, { points: 100_000 })
   await diner.post('/api/lottery/draw', { draw_type: 'ten' })
   await sql("UPDATE user_totals SET total = total + 1 WHERE user_id = ? AND topic = 'ledger'", [diner.userId])
   await sql("DELETE FROM user_totals WHERE user_id = ? AND topic = 'result'", [diner.userId])
   await sql("INSERT INTO user_totals VALUES (?, 'upload', 'approved', 3, 90, 0)", [diner.userId])
+  // As half a transaction would leave it: the diner's next push number is taken.
+  const behind = await newDiner(app)
+  await behind.post('/api/lottery/draw')
+  const [told] = await sql<{ push_seq: bigint }>('SELECT push_seq FROM users WHERE user_id = ?', [behind.userId])
+  await sql('UPDATE users SET push_seq = push_seq - 1 WHERE user_id = ?', [behind.userId])
+  expect((await behind.post('/api/lottery/draw')).statusCode).toBe(503)
   const env = { DATABASE_URL: databaseUrl() }
   const bad = await runScript('reconcile', env)
   expect(bad.code).toBe(1)
+  expect(bad.stdout).toMatch(new RegExp(`user ${behind.userId}: push_seq is behind .*: expected ${told?.push_seq},`))
   expect(bad.stdout).toContain(`user ${diner.userId}, upload approved: `)
   expect(bad.stdout).toContain('expected 0 (earned 0, spent 0), found 3 (earned 90, spent 0)')
   expect(bad.stdout).toMatch(new RegExp(`user ${diner.userId}, ledger spend:lottery: .*expected 1 .*found 2 `))
@@ -153,5 +160,6 @@ test('a kept figure that is not that of its rows is named, and counted anew whil
   await Promise.all(workers)
   expect([mended.code, mended.stderr]).toEqual([0, expect.stringContaining('counted anew')])
   expect(await ledgerFaults(app, [diner.userId])).toEqual([])
+  expect((await behind.post('/api/lottery/draw')).statusCode).toBe(200)
   expect((await runScript('reconcile', env, ['--all'])).stderr).toContain('Usage: npm run reconcile -- [--recount]')
 })

@@ -1,5 +1,6 @@
 import type { PoolConnection, UpsertResult } from 'mariadb'
 import { Prisma } from '../generated/prisma/client.js'
+import type { HostConnection } from './following-pool.js'
 import { verbOf } from './pool.js'
 import { prepare, ready } from './prepared.js'
 import type { RawTx, Statement } from './tx.js'
@@ -17,9 +18,12 @@ export class OutcomeUnknown extends Error {
  * statement that reads a `DATE` or a `DECIMAL` casts it to text. `watch` hears how long each took, in seconds, those
  * ahead of it included.
  */
-export function driverTx(connection: PoolConnection, watch: { statement(verb: string, seconds: number): void }): RawTx {
-  // MySQL takes no rows in binary: there they go as one JSON parameter, in statements that are sent as text.
+export function driverTx(connection: HostConnection, watch: { statement(verb: string, seconds: number): void }): RawTx {
+  // MySQL takes no rows in binary: there they stand in the statements, which are sent as text.
   const isMariaDb = connection.serverVersion().includes('MariaDB')
+  // A node of a Galera cluster that takes a transaction back while such a statement runs says that all went well. What
+  // comes after would be a transaction of its own, and half of what belongs together be committed.
+  const takesRows = isMariaDb && connection.isClustered !== true
   const timed = async <T>(sql: string, answer: () => Promise<T>): Promise<T> => {
     const start = performance.now()
     try {
@@ -28,9 +32,13 @@ export function driverTx(connection: PoolConnection, watch: { statement(verb: st
       watch.statement(verbOf(sql), (performance.now() - start) / 1000)
     }
   }
-  const readyToSend = async ({ sql, values }: Prisma.Sql): Promise<() => Promise<unknown>> => {
-    const send = isMariaDb ? await ready(connection, sql) : (given: unknown) => connection.query(sql, given)
-    return () => timed(sql, () => send(values))
+  const asText = ({ sql, values }: Prisma.Sql) => {
+    return () => timed(sql, () => connection.query<unknown>(sql, values))
+  }
+  const readyToSend = async (statement: Prisma.Sql): Promise<() => Promise<unknown>> => {
+    if (!isMariaDb) return asText(statement)
+    const send = await ready(connection, statement.sql)
+    return () => timed(statement.sql, () => send(statement.values))
   }
   const run = async (query: Statement, given: unknown[]): Promise<unknown> => {
     const send = await readyToSend('sql' in query ? query : Prisma.sql(query, ...given))
@@ -41,14 +49,16 @@ export function driverTx(connection: PoolConnection, watch: { statement(verb: st
     return [results].flat().reduce((sum, { affectedRows }) => sum + affectedRows, 0)
   }
   return {
-    async ready({ statement, bulk }) {
-      if (isMariaDb && bulk !== undefined) {
+    async ready(write) {
+      const { bulk } = write
+      if (takesRows && bulk !== undefined) {
         const prepared = await prepare(connection, bulk.one)
         // From the connection's cache, where it stays once closed, `batch` has it at once.
         prepared?.close()
         if (prepared !== undefined) return () => insertRows(bulk.one, bulk.rows)
       }
-      const send = await readyToSend(statement)
+      // With other numbers of rows it is another text: too many to be prepared.
+      const send = bulk === undefined ? await readyToSend(write.statement) : asText(write.statement)
       return async () => affectedRows(await send())
     },
     async $queryRaw<T>(query: Statement, ...values: unknown[]) {

@@ -1,11 +1,14 @@
 import type * as mariadb from 'mariadb'
 import type { Host, Hosts } from './hosts.js'
 
+/** A connection, and whether it is to a node of a Galera cluster. */
+export type HostConnection = mariadb.PoolConnection & { readonly isClustered?: boolean }
+
 /** As much of a pool as is asked of one. */
-export type FollowingPool = Pick<
-  mariadb.Pool,
-  'getConnection' | 'end' | 'activeConnections' | 'idleConnections' | 'taskQueueSize'
->
+export interface FollowingPool
+  extends Pick<mariadb.Pool, 'end' | 'activeConnections' | 'idleConnections' | 'taskQueueSize'> {
+  getConnection(): Promise<HostConnection>
+}
 
 /**
  * What a connection to a node of a Galera cluster is set to: before it reads or writes anything it has what any node
@@ -35,6 +38,12 @@ export async function onConnection<T>(
   }
 }
 
+interface HostPool {
+  readonly host: Host
+  readonly pool: mariadb.Pool
+  readonly isClustered: boolean
+}
+
 /**
  * A pool that is always that of the host which is written. When it moves, what runs on the old one ends there, who
  * waited there waits at the new one, and nobody has to know.
@@ -44,11 +53,11 @@ export function followWriter(
   hosts: Hosts,
   open: (host: Host, sessionSql: readonly string[]) => mariadb.Pool
 ): FollowingPool {
-  let current: { readonly host: Host; readonly pool: mariadb.Pool } | undefined
-  let opening: { readonly host: Host; readonly done: Promise<mariadb.Pool> } | undefined
+  let current: HostPool | undefined
+  let opening: { readonly host: Host; readonly done: Promise<HostPool> } | undefined
 
-  function poolOf(host: Host): mariadb.Pool | Promise<mariadb.Pool> {
-    if (current?.host === host) return current.pool
+  function poolOf(host: Host): HostPool | Promise<HostPool> {
+    if (current?.host === host) return current
     if (opening?.host === host) return opening.done
     const done = start(host).finally(() => {
       if (opening?.done === done) opening = undefined
@@ -57,7 +66,7 @@ export function followWriter(
     return done
   }
 
-  async function start(host: Host): Promise<mariadb.Pool> {
+  async function start(host: Host): Promise<HostPool> {
     await hosts.ready
     const isClustered = await hosts.isClustered(host)
     const pool = open(host, isClustered ? [CAUSAL_SQL] : [])
@@ -65,8 +74,8 @@ export function followWriter(
       void pool.end()
       throw new Error('the database host was given up while its pool was opened')
     }
-    current = { host, pool }
-    return pool
+    current = { host, pool, isClustered }
+    return current
   }
 
   hosts.onMove(() => {
@@ -80,7 +89,8 @@ export function followWriter(
       for (;;) {
         const host = hosts.written
         try {
-          return await (await poolOf(host)).getConnection()
+          const { pool, isClustered } = await poolOf(host)
+          return Object.assign(await pool.getConnection(), { isClustered })
         } catch (err) {
           if (hosts.written === host) throw err
         }

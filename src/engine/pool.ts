@@ -1,7 +1,7 @@
 import * as mariadb from 'mariadb'
 import { refuse } from '../shared/refusal.js'
 import { connectionOptions, SESSION_SQL } from './connection.js'
-import { type FollowingPool, followWriter, onConnection } from './following-pool.js'
+import { type FollowingPool, followWriter, type HostConnection, onConnection } from './following-pool.js'
 import { gatheringStream } from './gathering-stream.js'
 import type { Host, Hosts } from './hosts.js'
 import { type Preparing, ready } from './prepared.js'
@@ -62,7 +62,7 @@ export function createPool({ maxWaiting, comments, watch, ...options }: PoolOpti
   const pool = createFastPool(options)
   const acquire = pool.getConnection
 
-  async function getConnection(): Promise<mariadb.PoolConnection> {
+  async function getConnection(): Promise<HostConnection> {
     if (pool.taskQueueSize() >= maxWaiting) {
       watch.shed('databaseQueue')
       throw refuse('OVERLOADED', undefined, RETRY_AFTER_SECONDS)
@@ -78,7 +78,7 @@ export function createPool({ maxWaiting, comments, watch, ...options }: PoolOpti
     }
   }
 
-  function watched(connection: mariadb.PoolConnection): mariadb.PoolConnection {
+  function watched(connection: HostConnection): HostConnection {
     const query: Ask = connection.query.bind(connection)
     const bare = { prepare: connection.prepare.bind(connection), query } as Preparing
     const execute: Ask = async (statement, values) => (await ready(bare, statement))(values)
