@@ -54,7 +54,8 @@ function judgeRefresh(
 ): 'rotate' | 'repeat' | 'revoke' | 'refuse' {
   if (session.revokedAt !== null) return 'refuse'
   if (jti === session.refreshJti) return 'rotate'
-  const justReplaced = now.getTime() - session.refreshIssuedAt.getTime() <= REFRESH_GRACE_MS
+  // When it was issued is known to the second: it is compared by those, so that nobody has less than was promised.
+  const justReplaced = wholeSecond(now).getTime() - session.refreshIssuedAt.getTime() <= REFRESH_GRACE_MS
   return jti === session.previousJti && justReplaced ? 'repeat' : 'revoke'
 }
 
