@@ -10,7 +10,7 @@ import { PointsUpdate } from './domains/points/pushes.js'
 import { ledgerTotals } from './domains/points/totals.js'
 import { NewAppeal } from './domains/receipt/appeals/pushes.js'
 import { bandSweep } from './domains/receipt/evidence/sweep.js'
-import { NewReview, ReviewResult } from './domains/receipt/pushes.js'
+import { NewReview, ReviewDecided, ReviewResult } from './domains/receipt/pushes.js'
 import { uploadTotals } from './domains/receipt/totals.js'
 import { voucherSweep } from './domains/voucher/expiry.js'
 import { voucherTotals } from './domains/voucher/totals.js'
@@ -32,6 +32,7 @@ export const PUSHES: readonly PushKind[] = [
   StockUpdate,
   ReviewResult,
   NewReview,
+  ReviewDecided,
   NewAppeal,
   SystemNotice
 ]

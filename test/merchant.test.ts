@@ -225,6 +225,7 @@ test('lists: what waits is oldest first, all is newest first, filtered by state,
   expect(pending.list.at(-1)).toMatchObject({
     user: { user_id: diner.userId, mobile: expect.stringContaining('****') },
     expected_points: 300,
+    points_terms: { rate: 10, min: 50, max: 2000 },
     waiting_minutes: 0
   })
   const list = async (query: string) => (await merchant.get(`/api/merchant/reviews?limit=50&${query}`)).json().data

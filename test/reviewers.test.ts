@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { createApp, type Diner, newAdmin, newDiner, newMerchant, sql } from './helpers/app.js'
+import { openSocket } from './helpers/socket.js'
 import { upload } from './helpers/upload.js'
 
 const MINUTE = 60_000
@@ -73,4 +74,47 @@ test('how each reviewer decides: as it was decided first, whatever became of it'
     expect((await admin.get(`/api/admin/reviewers?days=${bad}`)).json().error).toBe('VALIDATION_FAILED')
   }
   expect((await busy.get('/api/admin/reviewers')).json().error).toBe('FORBIDDEN')
+})
+
+test('reviewers hear of what others decided, admins too, and of what its diner took back; diners do not', async () => {
+  const app = await createApp()
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const [diner, admin] = [await newDiner(app), await newAdmin(app)]
+  const [one, other] = [await newMerchant(app), await newMerchant(app)]
+  const newId = async () => (await upload(app, diner, { amount: '100' })).json().data.upload_id as string
+  const [approved, rejected, withdrawn] = [await newId(), await newId(), await newId()]
+  const hears = await openSocket(app, other.access)
+  const office = await openSocket(app, admin.access)
+  const own = await openSocket(app, diner.access)
+  // What an event makes the sockets look up again leaves an admin's as it was.
+  app.bus.publish({ kind: 'user_changed', userId: admin.userId })
+  const name = (await one.get('/api/user/info')).json().data.nickname
+  const by = (merchant: Diner, nickname: string) => ({ user_id: merchant.userId, nickname })
+
+  await one.post(`/api/merchant/reviews/${approved}/approve`, { actual_amount: 58.5 })
+  await one.post(`/api/merchant/reviews/${rejected}/reject`, { reason_code: 'unreadable' })
+  await diner.delete(`/api/photo/${withdrawn}`)
+  await diner.post(`/api/photo/${approved}/appeal`, { message: '请看' })
+  await other.post(`/api/merchant/appeals/${approved}/uphold`, { reason: '已核对' })
+  const expected = [
+    [approved, 'approved', 58.5, 585, null, by(one, name)],
+    [rejected, 'rejected', null, 0, null, by(one, name)],
+    [withdrawn, 'withdrawn', null, 0, null, null],
+    [approved, 'approved', 58.5, 585, 'upheld', by(other, (await other.get('/api/user/info')).json().data.nickname)]
+  ]
+  for (const socket of [hears, office]) {
+    const told = await socket.take('review_decided', 4)
+    expect(
+      told.map(({ data: { upload_id, status, actual_amount, points_awarded, appeal, reviewer } }) => [
+        upload_id,
+        status,
+        actual_amount,
+        points_awarded,
+        appeal,
+        reviewer
+      ])
+    ).toEqual(expected)
+  }
+  await own.take('review_result', 3)
+  expect(own.frames.filter(({ type }) => type === 'review_decided')).toEqual([])
 })

@@ -79,8 +79,9 @@ export class GrowingLog {
   }
 
   async add(line: string): Promise<void> {
+    const last = () => this.#peaks[this.#peaks.length - 1]
     let peak = { size: 1, hash: await hashLeaf(line) }
-    for (let left = this.#peaks.at(-1); left?.size === peak.size; left = this.#peaks.at(-1)) {
+    for (let left = last(); left?.size === peak.size; left = last()) {
       this.#peaks.pop()
       peak = { size: peak.size * 2, hash: await hashNode(left.hash, peak.hash) }
     }

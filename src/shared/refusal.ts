@@ -49,7 +49,10 @@ export const MAX_DETAILS = 20
 const isList = (details: Details): details is Extract<Details, readonly unknown[]> => Array.isArray(details)
 
 /** What a client gets for a refusal. */
-export function failureBody({ error, entry, details }: Refusal, requestId: string): FailureBody {
+export function failureBody(
+  { error, entry, details }: Pick<Refusal, 'error' | 'entry' | 'details'>,
+  requestId: string
+): FailureBody {
   return {
     code: entry.code,
     msg: entry.msg,

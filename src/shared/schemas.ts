@@ -1,7 +1,7 @@
 import { Kind, type Static, type TProperties, type TSchema, Type, TypeRegistry } from '@sinclair/typebox'
 import { catalogue, type ErrorName } from './catalogue.js'
 import { READING, readTelephone } from './reading.js'
-import { failureBody, Refusal } from './refusal.js'
+import { type FailureBody, failureBody } from './refusal.js'
 
 export const Id = Type.Integer({ minimum: 1, maximum: 2_147_483_647 })
 export const Uuid = Type.String({ format: 'uuid', maxLength: 36 })
@@ -117,10 +117,15 @@ export function failures(...names: ErrorName[]): Record<number, TSchema> {
       status,
       Type.Object(Failure.properties, {
         description: list.map((name) => `**${catalogue[name].code} ${name}**: ${catalogue[name].when}`).join('  \n'),
-        examples: list.map((name) => failureBody(new Refusal(name), '0c0ffee0-0000-7000-8000-000000000000'))
+        examples: list.map(exampleOf)
       })
     ])
   )
+}
+
+/** The body of a refusal that nobody made: an error finds out where it was, and routes name a thousand. */
+function exampleOf(name: ErrorName): FailureBody {
+  return failureBody({ error: name, entry: catalogue[name] }, '0c0ffee0-0000-7000-8000-000000000000')
 }
 
 /** What a route that wants a token can answer besides its own refusals. */

@@ -16,6 +16,7 @@ type BroadcastPush = Extract<BusEvent, { kind: 'push' }>
 interface Member {
   readonly userId: number
   readonly sid: string
+  /** It hears what is for merchants: theirs, and admins'. */
   readonly isMerchant: boolean
   /** End of the access token, in milliseconds since 1970. */
   readonly expiresAt: number

@@ -7,7 +7,7 @@ import fp from 'fastify-plugin'
 import type { WebSocket } from 'ws'
 import type { PushKind } from '../../engine/push.js'
 import { newestPushIds, pushesAfter, type ResumePoint, resumePointOf } from '../../engine/push-log.js'
-import type { Principal } from '../../identity/principal.js'
+import { accessFault, type Principal } from '../../identity/principal.js'
 import { bearerToken } from '../../shared/bearer.js'
 import { refuse } from '../../shared/refusal.js'
 import { failures } from '../../shared/schemas.js'
@@ -31,6 +31,9 @@ interface RealtimeOptions {
 }
 
 const RETRY_AFTER_SECONDS = 5
+
+/** Whether what is told to merchants is for somebody: for admins it is, as their routes are. */
+const hearsMerchants = (who: Pick<Principal, 'role' | 'isMerchant'>) => accessFault('merchant', who) === undefined
 
 const notAnUpgrade = () =>
   refuse('VALIDATION_FAILED', [{ field: 'upgrade', message: 'this is a WebSocket: send an upgrade' }])
@@ -121,7 +124,7 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { pushe
       const state = states.get(sid)
       if (state === undefined || !state.isValid) hub.closeSession(sid, 'unauthorized')
       else if (state.isDisabled) hub.closeSession(sid, 'disabled')
-      else hub.setMerchant(sid, state.isMerchant)
+      else hub.setMerchant(sid, hearsMerchants(state))
     }
   }
   app.bus.subscribe((event) => {
@@ -173,9 +176,9 @@ const realtime: FastifyPluginAsyncTypebox<RealtimeOptions> = async (app, { pushe
       const handshake = handshakes.get(request)
       if (handshake === undefined) return socket.close()
       letGo(handshake, socket, request)
-      const { userId, sid, isMerchant, expiresAt } = handshake.who
-      const { start, since } = handshake
-      hub.admit(socket, { userId, sid, isMerchant, expiresAt: expiresAt * 1000 }, start, since)
+      const { who, start, since } = handshake
+      const { userId, sid, expiresAt } = who
+      hub.admit(socket, { userId, sid, isMerchant: hearsMerchants(who), expiresAt: expiresAt * 1000 }, start, since)
     }
   })
 }

@@ -17,6 +17,7 @@ const decided: ReviewedUpload = {
   ...photo.upload,
   description: '',
   expected_points: 585,
+  points_terms: { rate: 10, min: 50, max: 2000 },
   waiting_minutes: 12,
   reviewer_id: 7,
   user: { user_id: 1, nickname: '用户5678', mobile: '138****5678' }

@@ -8,7 +8,7 @@ import { dayRange } from '../../shared/time.js'
 import { PERSON_COLUMNS, toPerson } from '../user/schemas.js'
 import { readEvidence } from './evidence/matches.js'
 import type { EvidencedUpload, ReviewedUpload, ReviewsQuery } from './merchant-schemas.js'
-import { expectedPoints, NEWEST_UPLOADS, statusFilter, toUpload, type UrlOf } from './queries.js'
+import { expectedPoints, NEWEST_UPLOADS, statusFilter, termsOf, toUpload, type UrlOf } from './queries.js'
 
 /** What a receipt is read with for merchants. */
 export const REVIEWED = { user: { select: PERSON_COLUMNS }, appeal: true } as const
@@ -21,6 +21,7 @@ export function toReviewedUpload(row: Row, urlOf: UrlOf, now: Date): ReviewedUpl
     ...toUpload(row, urlOf),
     description: row.description,
     expected_points: expectedPoints(row),
+    points_terms: termsOf(row),
     waiting_minutes: minutesBetween(row.createdAt, row.reviewTime ?? now),
     reviewer_id: row.reviewerId,
     user: toPerson(row.user)

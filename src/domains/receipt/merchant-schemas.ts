@@ -22,6 +22,8 @@ export const ReviewedUpload = Type.Composite([
   Type.Object({
     description: Type.String(),
     expected_points: Points,
+    /** What was promised at upload: whole points of yuan × rate, at least `min`, at most `max`. */
+    points_terms: Type.Object({ rate: Type.Number(), min: Points, max: Points }),
     waiting_minutes: Count,
     reviewer_id: Nullable(Id),
     user: Person

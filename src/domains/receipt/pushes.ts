@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { pushKind } from '../../engine/push.js'
+import { type PushData, pushKind } from '../../engine/push.js'
+import type { PrivilegedWork } from '../../engine/unit-of-work.js'
 import { DateTime, Id, Nullable, Points, StringEnum } from '../../shared/schemas.js'
 
 /** What became of a receipt, to its diner. */
@@ -27,3 +28,30 @@ export const NewReview = pushKind(
     uploaded_at: DateTime
   })
 )
+
+/**
+ * A receipt that waits no longer, to merchants, so that nobody goes on with what somebody else decided: by whom, and
+ * how; null where its diner took it back.
+ */
+export const ReviewDecided = pushKind(
+  'review_decided',
+  Type.Object({
+    upload_id: Type.String(),
+    status: StringEnum(['approved', 'rejected', 'withdrawn']),
+    actual_amount: Nullable(Type.Number()),
+    points_awarded: Points,
+    /** What was decided on an appeal against an earlier decision; null for a decision on the receipt. */
+    appeal: Nullable(StringEnum(['upheld', 'overturned'])),
+    reviewer: Nullable(Type.Object({ user_id: Id, nickname: Type.String() })),
+    decided_at: DateTime
+  })
+)
+
+/** Pushes a decision to all reviewers, with the name of who made it. */
+export async function tellReviewers(
+  { tx, actor, outbox, now }: PrivilegedWork,
+  told: Omit<PushData<typeof ReviewDecided>, 'reviewer' | 'decided_at'>
+): Promise<void> {
+  const { nickname } = await tx.user.findUniqueOrThrow({ where: { userId: actor.userId }, select: { nickname: true } })
+  outbox.push('merchants', ReviewDecided, { ...told, reviewer: { user_id: actor.userId, nickname }, decided_at: now })
+}

@@ -9,7 +9,7 @@ import { post } from '../points/ledger.js'
 import { pushBalance } from '../points/pushes.js'
 import { countDay } from './days.js'
 import { ReviewBody, type Reviewed } from './merchant-schemas.js'
-import { ReviewResult } from './pushes.js'
+import { ReviewResult, tellReviewers } from './pushes.js'
 import { termsOf } from './queries.js'
 import type { ReasonCode } from './reasons.js'
 import { centsOfNumber, pointsFor, RECEIPT_STEPS, reviewMessage } from './rules.js'
@@ -108,22 +108,18 @@ export async function reviewReceipt(uow: PrivilegedWork, decision: Decision, tim
     ...(action === 'approved' ? { approved: 1, points } : { rejected: 1, reason: { code: code ?? 'other', total: 1 } }),
     waitSeconds: Math.max(0, Math.round((now.getTime() - row.createdAt.getTime()) / 1000))
   })
+  const told = { upload_id: uploadId, status: action, points_awarded: points, actual_amount: actualAmount }
   outbox.push({ userId: row.userId }, ReviewResult, {
-    upload_id: uploadId,
-    status: action,
-    points_awarded: points,
-    actual_amount: actualAmount,
+    ...told,
     review_reason: reason ?? null,
     review_time: now,
     message: reviewMessage(action, points)
   })
   if (points > 0) pushBalance(uow, account, 'photo_review')
+  await tellReviewers(uow, { ...told, appeal: null })
   return {
-    upload_id: uploadId,
+    ...told,
     action,
-    status: action,
-    actual_amount: actualAmount,
-    points_awarded: points,
     user_new_balance: account.balance,
     reviewed_at: now
   }

@@ -6,7 +6,7 @@ import { openAccount } from '../../points/accounts.js'
 import { post } from '../../points/ledger.js'
 import { pushBalance } from '../../points/pushes.js'
 import { countDay } from '../days.js'
-import { ReviewResult } from '../pushes.js'
+import { ReviewResult, tellReviewers } from '../pushes.js'
 import { termsOf } from '../queries.js'
 import { centsOfNumber, pointsFor, receiptAllows } from '../rules.js'
 import { lockReceipt, type ReceiptRow, yuan } from '../states.js'
@@ -36,7 +36,7 @@ export async function upholdAppeal(uow: PrivilegedWork, decision: AppealDecision
     after: { status: row.reviewStatus, points_awarded: row.pointsAwarded },
     reason: decision.reason.slice(0, AUDITED)
   })
-  return tellDiner(uow, decision, row, {
+  return tellDecision(uow, decision, row, {
     outcome: 'upheld',
     paid: 0,
     balance: account.balance,
@@ -89,7 +89,7 @@ export async function overturnAppeal(
     })
   })
   const message = `您的申诉已通过，补发${paid}积分`
-  const answer = tellDiner(
+  const answer = await tellDecision(
     uow,
     decision,
     { ...row, ...after },
@@ -150,16 +150,17 @@ interface Outcome {
   readonly message: string
 }
 
-/** Pushes the result to the diner, whose row is locked, and says it to the one who decided. */
-function tellDiner(
-  { outbox, now }: PrivilegedWork,
+/** Pushes the result to the diner, whose row is locked, and to all reviewers, and says it to the one who decided. */
+async function tellDecision(
+  uow: PrivilegedWork,
   { uploadId, reason }: AppealDecision,
   row: Pick<ReceiptRow, 'userId' | 'pointsAwarded'> & {
     readonly reviewStatus: ReceiptRow['reviewStatus']
     readonly actualAmount: Parameters<typeof yuan>[0] | null
   },
   { outcome, paid, balance, message }: Outcome
-): DecidedAppeal {
+): Promise<DecidedAppeal> {
+  const { outbox, now } = uow
   const status = row.reviewStatus === 'approved' ? 'approved' : 'rejected'
   const told = {
     upload_id: uploadId,
@@ -168,6 +169,7 @@ function tellDiner(
     actual_amount: row.actualAmount === null ? null : yuan(row.actualAmount)
   } as const
   outbox.push({ userId: row.userId }, ReviewResult, { ...told, review_reason: reason, review_time: now, message })
+  await tellReviewers(uow, { ...told, appeal: outcome })
   return {
     ...told,
     appeal_id: uploadId,
