@@ -20,7 +20,11 @@ async function buildPackage(): Promise<void> {
     const bundle = await rolldown({
       input: { [path.basename(file).replace(/\.\w+$/, '')]: path.join(SOURCE, 'index.ts') },
       platform: 'neutral',
-      transform: { target: 'es2020' },
+      // Phones are older than machines: nothing younger is called either, as a test of the package sees.
+      transform: {
+        target: 'es2020',
+        ...(isMiniProgram ? { inject: { 'Object.hasOwn': [path.resolve('scripts/lib/has-own.ts'), 'hasOwn'] } } : {})
+      },
       resolve: { extensionAlias: { '.js': ['.ts', '.js'] }, mainFields: ['module', 'main'] },
       plugins: isMiniProgram ? [withoutWebCrypto] : []
     })

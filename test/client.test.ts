@@ -1,5 +1,8 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
@@ -14,14 +17,18 @@ import {
   memoryStorage,
   Refused,
   type SessionTokens,
-  Unanswered
+  Unanswered,
+  type WxLike,
+  wxTransport
 } from '../src/client/index.js'
 import type { Sent, Transport } from '../src/client/transport.js'
 import { PATH_ALIASES } from '../src/http/mini-program-tables.js'
 import { catalogue } from '../src/shared/catalogue.js'
+import { businessDay } from '../src/shared/time.js'
 import { createApp, ledgerFaults, newDiner, newMerchant, newMobile, until } from './helpers/app.js'
 import { createProxy } from './helpers/proxy.js'
 import { picture } from './helpers/upload.js'
+import { createWx } from './helpers/wx.js'
 
 const transport = fetchTransport({ WebSocket: WebSocket as never })
 /** Waits as a phone does, but a hundred times as fast. */
@@ -157,16 +164,76 @@ describe('an answer that is lost', () => {
     ]
     expect(one.draw_id).not.toBe(draw.draw_id)
     expect(two.draw_id).toBe(one.draw_id)
+    expect((await client.lottery.draw({}, { key: 'order 7: once' })).draw_id).not.toBe(one.draw_id)
   })
 
   test('of what cannot be repeated is Unanswered, after one try; of a read after five', async () => {
     const { sent, transport: dead } = watched(() => 'lose')
     const app = await listening()
     const client = clientOf(addressOf(app), { transport: dead })
-    await expect(client.auth.sendCode({ mobile: newMobile() })).rejects.toBeInstanceOf(Unanswered)
+    const err = await client.auth.sendCode({ mobile: newMobile() }).catch((thrown: unknown) => thrown)
+    expect(err).toBeInstanceOf(Unanswered)
+    expect((err as Unanswered).cause).toBeInstanceOf(Error)
     expect(sent).toHaveLength(1)
     await expect(client.exchange.categories()).rejects.toBeInstanceOf(Unanswered)
     expect(sent).toHaveLength(6)
+  })
+
+  test('a file, as it comes row by row, is waited for longer, and comes as it was sent; or as long as is said', async () => {
+    const app = await listening()
+    const { sent, transport: counting } = watched()
+    const client = clientOf(addressOf(app), { transport: counting })
+    await login(client)
+    const day = businessDay(new Date(), app.config.BUSINESS_TZ)
+    const file = await client.user.pointsStatement({ from: day, to: day, format: 'csv' })
+    await client.user.info()
+    await client.user.info({}, { timeoutMs: 70_000 })
+    expect(String(file).startsWith('\uFEFF')).toBe(true)
+    expect(sent.slice(-3).map(({ timeoutMs }) => timeoutMs)).toEqual([600_000, 15_000, 70_000])
+  })
+
+  test('does not come in time: it is given up, and asked for again where that is safe', async () => {
+    let asked = 0
+    const server = createServer((_request, response) => {
+      asked += 1
+      // It begins to answer, and goes on for ever.
+      response.writeHead(200, { 'content-type': 'application/json' }).write('{')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    const client = clientOf(`http://127.0.0.1:${(server.address() as { port: number }).port}`)
+    await expect(client.user.info({}, { timeoutMs: 50 })).rejects.toBeInstanceOf(Unanswered)
+    expect(asked).toBe(5)
+  })
+
+  test('what cannot be sent at all is said at once, as what it is', async () => {
+    const client = clientOf('http://127.0.0.1:1')
+    const photo = { filePath: '/tmp/a.jpg' }
+    const err = await client.photo.upload({ photo, amount: '58.50' }).catch((thrown: unknown) => thrown)
+    expect([String(err), err instanceof Unanswered]).toEqual(['TypeError: a picture is a Blob here', false])
+  })
+})
+
+describe('words and keys', () => {
+  const phone = (getRandomValues?: WxLike['getRandomValues']) =>
+    wxTransport({ ...createWx(), getRandomValues } as unknown as WxLike)
+
+  test('are what the phone’s own source gives, which nobody can guess', async () => {
+    const asked: number[] = []
+    const { random } = phone(({ length, success }) => {
+      asked.push(length)
+      success({ randomValues: Uint8Array.from({ length }, (_, index) => index * 17).buffer })
+    })
+    expect(await random(16)).toBe('00112233445566778899aabbccddeeff')
+    expect(asked).toEqual([16])
+  })
+
+  test('differ on a phone too old for that, or one whose source fails', async () => {
+    for (const transport of [phone(), phone(({ fail }) => fail({ errMsg: 'getRandomValues:fail' }))]) {
+      const words = await Promise.all(Array.from({ length: 100 }, () => transport.random(16)))
+      expect(words.every((word) => /^[0-9a-f]{32}$/.test(word))).toBe(true)
+      expect(new Set(words).size).toBe(100)
+    }
   })
 })
 
@@ -210,9 +277,31 @@ describe('a service that is busy', () => {
     const third = await scripted([busy])
     await expect(clientOf(third.url).user.info()).rejects.toMatchObject({ error: 'OVERLOADED' })
     expect(third.asked).toHaveLength(5)
+    // Of a limit it is for the caller to wait, who is told how long.
+    const limited = await scripted([{ ...failure('RATE_LIMITED'), retryAfter: '7' }])
+    const tooSoon = { error: 'RATE_LIMITED', status: 429, retryAfterSeconds: 7 }
+    await expect(clientOf(limited.url).user.info()).rejects.toMatchObject(tooSoon)
+    expect(limited.asked).toHaveLength(1)
     const failed = await scripted([failure('INTERNAL')])
     await expect(clientOf(failed.url).user.info()).rejects.toMatchObject({ error: 'INTERNAL' })
     expect(failed.asked).toHaveLength(1)
+  })
+
+  test('is asked again for an upload of a mini-program too, which is told no headers', async () => {
+    const service = await scripted([{ ...failure('OVERLOADED'), retryAfter: '1' }, fine])
+    const phone = createWx()
+    onTestFinished(() => phone.dispose())
+    const client = clientOf(service.url, { transport: wxTransport(phone as WxLike) })
+    const folder = await mkdtemp(path.join(tmpdir(), 'wxfile-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const photo = { filePath: path.join(folder, 'receipt.jpg') }
+    await writeFile(photo.filePath, await picture())
+    expect(await client.photo.upload({ photo, amount: '58.50' })).toEqual({ fine: true })
+    expect(service.asked).toHaveLength(2)
+    const broken = await scripted([failure('STORAGE_UNAVAILABLE')])
+    const other = clientOf(broken.url, { transport: wxTransport(phone as WxLike) })
+    await expect(other.photo.upload({ photo, amount: '58.50' })).rejects.toMatchObject({ error: 'STORAGE_UNAVAILABLE' })
+    expect(broken.asked).toHaveLength(1)
   })
 })
 
@@ -242,6 +331,28 @@ describe('a token that ended', () => {
     await expect(client.user.info()).rejects.toMatchObject({ error: 'TOKEN_INVALID' })
     expect(onSignedOut).toHaveBeenCalledTimes(1)
     expect(await client.tokens()).toBeUndefined()
+  })
+
+  test('whose renewal is lost is renewed all the same, while the one before still serves; later it would end the session', async () => {
+    let now = Date.now()
+    const app = await listening({ clock: () => new Date(now) })
+    const { sent, transport: losing } = watched((request, count) =>
+      request.url.endsWith('refresh') && count <= 2 ? 'lose' : undefined
+    )
+    const onSignedOut = vi.fn()
+    const client = clientOf(addressOf(app), { transport: losing, onSignedOut })
+    const userId = await login(client)
+    now += 3 * 60 * 60 * 1000
+    vi.useFakeTimers({ now, toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    expect((await client.user.info()).user_id).toBe(userId)
+    const renewals = sent.filter(({ url }) => url.endsWith('/auth/refresh'))
+    // Two that are given up soon: the one before serves for ten seconds.
+    expect(renewals.map(({ timeoutMs }) => timeoutMs)).toEqual([3000, 3000, 15_000])
+    expect(onSignedOut).not.toHaveBeenCalled()
+    // That of the console too.
+    await expect(client.auth.consoleRefresh()).rejects.toMatchObject({ error: 'TOKEN_MISSING' })
+    expect(sent.filter(({ url }) => url.endsWith('/console-refresh'))).toHaveLength(3)
   })
 
   test('is 401 to a mini-program, under HTTP 200', async () => {
@@ -331,6 +442,47 @@ describe('the socket', () => {
     expect(missed.filter((type) => type === 'lottery_result').length).toBeGreaterThanOrEqual(1)
     later.close()
     expect(seen.filter((type) => type === 'connected').length).toBeLessThanOrEqual(1)
+  })
+
+  test('tries a dead line later and later, up to its longest wait, and soon again once it was up', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const tries: number[] = []
+    let isDead = true
+    const dying: Transport = {
+      ...transport,
+      connect(_, { opened, heard, closed }) {
+        tries.push(Date.now())
+        setTimeout(() => {
+          if (isDead) return closed(1006)
+          opened()
+          heard('{"type":"connected","data":{}}')
+          closed(1006)
+        }, 0)
+        return { send() {}, close() {} }
+      }
+    }
+    const storage = memoryStorage()
+    await storage.write({ access_token: 'a' })
+    const refresh = async () => ({ access_token: 'b' })
+    const client = clientOf('http://127.0.0.1:9', { transport: dying, storage, refresh })
+    const live = client.live({ times: { firstWaitMs: 100, longestWaitMs: 3200 } })
+    const waits = () => tries.slice(1).map((at, index) => at - (tries[index] ?? 0))
+    await vi.advanceTimersByTimeAsync(60_000)
+    const told = waits()
+    expect(told.length).toBeGreaterThan(8)
+    for (const [index, waited] of told.entries()) {
+      const most = Math.min(3200, 100 * 2 ** index)
+      expect(waited).toBeGreaterThanOrEqual(most / 2)
+      expect(waited).toBeLessThanOrEqual(most + 10)
+    }
+    isDead = false
+    await vi.advanceTimersByTimeAsync(3300)
+    const upAt = tries.length
+    await vi.advanceTimersByTimeAsync(400)
+    live.close()
+    for (const waited of waits().slice(upAt)) expect(waited).toBeLessThanOrEqual(110)
+    expect(tries.length).toBeGreaterThan(upAt + 1)
   })
 
   test('stops for an account that is disabled, and for a place that another device took', async () => {

@@ -305,7 +305,7 @@ test('who reads the log waits where the service says so, and says what it answer
   const answers: [number, Record<string, string>, string][] = [
     [429, { 'retry-after': '0' }, '{}'],
     [503, { 'retry-after': '0' }, '{}'],
-    [200, {}, '{"data":{"verifier_key":"a key"}}'],
+    [200, {}, '{"code":0,"msg":"success","data":{"verifier_key":"a key"}}'],
     [500, {}, 'broken']
   ]
   const server = createServer((_request, response) => {

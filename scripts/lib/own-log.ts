@@ -5,7 +5,7 @@ import { emptyCheckpoint, lastCheckpoint, listCheckpoints } from '../../src/tran
 import { consistencySpans } from '../../src/transparency/merkle.js'
 import type { Signer } from '../../src/transparency/note.js'
 import { hashesOf } from '../../src/transparency/tree.js'
-import type { LogClient } from './log-client.js'
+import { above, type LogClient } from './log-client.js'
 import { Fault } from './print.js'
 
 const CHECKPOINTS_AT_A_TIME = 1000
@@ -16,17 +16,7 @@ export function ownLog(db: PrismaClient, cipher: Cipher, signer: Signer): LogCli
   return {
     key: async () => signer.verifierKey,
     checkpoint: async () => ((await lastCheckpoint(db)) ?? emptyCheckpoint(signer, new Date())).note,
-    async checkpointsAbove(size) {
-      const found: { size: number; note: string }[] = []
-      let below: number | undefined
-      for (;;) {
-        const more = await listCheckpoints(db, CHECKPOINTS_AT_A_TIME, below)
-        const above = more.filter((one) => one.size > size)
-        found.push(...above)
-        if (above.length < CHECKPOINTS_AT_A_TIME) return found.reverse()
-        below = above.at(-1)?.size
-      }
-    },
+    checkpointsAbove: (size) => above(size, (below) => listCheckpoints(db, CHECKPOINTS_AT_A_TIME, below)),
     entries: (start, end) => source.told(db, start, end),
     async consistency(from, to) {
       const hashes = await hashesOf(db, consistencySpans(from, to))

@@ -1,4 +1,4 @@
-import type { Received, Sent, SocketEvents, Transport } from './transport.js'
+import { hexOf, type Received, type Sent, type SocketEvents, type Transport, Unsendable } from './transport.js'
 
 /** As much of a `WebSocket` as is needed, of a browser or of the package ws. */
 interface SocketLike {
@@ -31,32 +31,41 @@ export function fetchTransport(options: FetchOptions = {}): Transport {
       listen(socket, events)
       return { send: (text) => socket.send(text), close: () => socket.close() }
     },
-    random: (bytes) =>
-      Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+    random: (bytes) => hexOf(crypto.getRandomValues(new Uint8Array(bytes)))
   }
 }
 
-async function send({ method, url, headers, body, form, timeoutMs }: Sent, options: FetchOptions): Promise<Received> {
-  const init: RequestInit = {
-    method,
-    headers,
-    signal: AbortSignal.timeout(timeoutMs),
-    ...(options.credentials === undefined ? {} : { credentials: options.credentials })
+async function send(request: Sent, options: FetchOptions): Promise<Received> {
+  // `AbortSignal.timeout` is younger than some phones.
+  const patience = new AbortController()
+  const timer = setTimeout(() => patience.abort(), request.timeoutMs)
+  try {
+    const response = await (options.fetch ?? fetch)(request.url, {
+      ...initOf(request, options),
+      signal: patience.signal
+    })
+    return {
+      status: response.status,
+      header: (name) => response.headers.get(name) ?? undefined,
+      // As it was sent: `text()` would take away the mark by which a spreadsheet knows that a file is in UTF-8.
+      text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(await response.arrayBuffer())
+    }
+  } finally {
+    clearTimeout(timer)
   }
+}
+
+function initOf({ method, headers, body, form }: Sent, { credentials }: FetchOptions): RequestInit {
+  const init: RequestInit = { method, headers, ...(credentials === undefined ? {} : { credentials }) }
   if (body !== undefined) init.body = body
   if (form !== undefined) {
-    if (!(form.file instanceof Blob)) throw new TypeError('a picture is a Blob here')
+    if (!(form.file instanceof Blob)) throw new Unsendable('a picture is a Blob here')
     const data = new FormData()
     for (const [name, value] of Object.entries(form.fields)) data.append(name, value)
     data.append(form.name, form.file, 'picture')
     init.body = data
   }
-  const response = await (options.fetch ?? fetch)(url, init)
-  return {
-    status: response.status,
-    header: (name) => response.headers.get(name) ?? undefined,
-    text: await response.text()
-  }
+  return init
 }
 
 function listen(socket: SocketLike, { opened, heard, closed }: SocketEvents): void {

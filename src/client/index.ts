@@ -11,10 +11,10 @@ import { type WxLike, wxStorage, wxTransport } from './wx.js'
 
 export { type FetchOptions, fetchTransport } from './fetch.js'
 export { type ErrorName, errors } from './generated/catalogue.js'
-export type { Live, LiveState, LiveTimes } from './live.js'
+export type { Live, LiveState, LiveTimes, PushOf } from './live.js'
 export { Refused, Unanswered } from './refused.js'
 export { memoryStorage, type SessionTokens, type TokenStorage } from './session.js'
-export type { Socket, SocketEvents, Transport } from './transport.js'
+export { type Received, type Sent, type Socket, type SocketEvents, type Transport, Unsendable } from './transport.js'
 export type {
   Body,
   Call,
@@ -99,7 +99,7 @@ export function createClient(options: ClientOptions): Client {
   const run =
     (kind: RouteKind) =>
     async (given: Given = {}, call: CallOptions = {}) => {
-      const answer = await ask(settings, kind, withSeed(kind, given, transport, call.key), call)
+      const answer = await ask(settings, kind, await withSeed(kind, given, transport, call.key), call)
       const tokens = kind.path.startsWith('/api/auth/') ? tokensIn(answer) : undefined
       if (tokens !== undefined) await session.keep(tokens)
       if (kind === ROUTES.auth.logout) await session.forget()
@@ -140,12 +140,12 @@ async function verified(settings: RequestSettings, proof: object | string, commi
 
 /**
  * A fresh word with each draw: not even a server that tried seeds beforehand could then have steered it. A draw that is
- * sent under a key of the caller's own has that key for its word, or sent again it would be another request.
+ * sent under a key of the caller's own has that key for its word, or sent again it would be another request; a word has
+ * no colon.
  */
-function withSeed({ path }: RouteKind, given: Given, transport: Transport, key?: string): Given {
-  return path === '/api/lottery/draw' && given.client_seed === undefined
-    ? { ...given, client_seed: key ?? transport.random(SEED_BYTES) }
-    : given
+async function withSeed({ path }: RouteKind, given: Given, transport: Transport, key?: string): Promise<Given> {
+  if (path !== '/api/lottery/draw' || given.client_seed !== undefined) return given
+  return { ...given, client_seed: key?.replace(/:/g, '.') ?? (await transport.random(SEED_BYTES)) }
 }
 
 /** The tokens of an answer, of a login say; undefined where it has none. */

@@ -2,7 +2,8 @@ import type { Session } from './session.js'
 import type { Socket, Transport } from './transport.js'
 import type { Frame, LivePush } from './types.js'
 
-type PushOf<Name extends LivePush['type']> = Extract<LivePush, { type: Name }>
+/** A push of one kind, as it comes. */
+export type PushOf<Name extends LivePush['type']> = Extract<LivePush, { type: Name }>
 
 /** What the socket is: `stopped` for good where it was closed here, its account is, or another device has its place. */
 export type LiveState = 'connecting' | 'open' | 'waiting' | 'stopped'

@@ -15,7 +15,9 @@ export class Refused extends Error {
       readonly solution?: string
       readonly details?: unknown
       readonly request_id?: string
-    }
+    },
+    /** In how many seconds it may be asked again, where the service says so: of a limit, say. */
+    readonly retryAfterSeconds?: number
   ) {
     super(body.msg)
     this.code = body.code
@@ -36,7 +38,7 @@ export class Refused extends Error {
   readonly requestId: string | undefined
 }
 
-/** There was no answer: what was asked may have been done or not. With a key it can be sent again. */
+/** There was no answer, for the `cause`: what was asked may have been done or not. With a key it can be sent again. */
 export class Unanswered extends Error {
   override readonly name = 'Unanswered'
 }

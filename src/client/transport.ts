@@ -35,9 +35,17 @@ export interface Socket {
 
 /** The world outside of the client: of a browser, of Node, of a mini-program. */
 export interface Transport {
-  /** @throws Error where no answer came */
+  /** @throws Unsendable where it cannot be sent at all; any other Error where no answer came */
   readonly send: (request: Sent) => Promise<Received>
   readonly connect: (url: string, events: SocketEvents) => Socket
-  /** So many random bytes, in hexadecimal. */
-  readonly random: (bytes: number) => string
+  /** So many random bytes that nobody can guess, in hexadecimal. */
+  readonly random: (bytes: number) => string | Promise<string>
+}
+
+/** What was given is not what goes out here, such as a picture of another kind. To try again would not help. */
+export class Unsendable extends TypeError {}
+
+/** Bytes as they go into words and keys. */
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -57,6 +57,8 @@ export type Data<M extends Method, P extends Route<M>> = Api[M][P] extends { res
 export interface CallOptions {
   /** An Idempotency-Key of one's own, so that the same thing sent again later acts once. */
   readonly key?: string
+  /** How long an answer is waited for, to its end: 15 s, for a picture a minute, for a file (`format: 'csv'`) ten. */
+  readonly timeoutMs?: number
 }
 
 /** A route as a function. What it is given may be left out where nothing of it is needed. */

@@ -1,5 +1,5 @@
 import type { SessionTokens, TokenStorage } from './session.js'
-import type { Received, Sent, Transport } from './transport.js'
+import { hexOf, type Received, type Sent, type Transport, Unsendable } from './transport.js'
 
 interface Outcome {
   readonly statusCode: number
@@ -41,6 +41,12 @@ export interface WxLike {
     fail: (result: Failure) => void
   }): unknown
   connectSocket(option: { url: string }): SocketTask
+  /** From base library 2.15.0 on. */
+  getRandomValues?(option: {
+    length: number
+    success: (result: { randomValues: ArrayBuffer }) => void
+    fail: (result: Failure) => void
+  }): unknown
   getStorageSync(key: string): unknown
   setStorageSync(key: string, data: unknown): void
   removeStorageSync(key: string): void
@@ -64,16 +70,24 @@ export function wxTransport(wx: WxLike): Transport {
       task.onError(() => over(1006))
       return { send: (data) => task.send({ data }), close: () => task.close({ code: 1000 }) }
     },
-    // Words and keys must differ; nobody need be unable to guess them.
-    random: (bytes) => {
-      let hex = ''
-      while (hex.length < bytes * 2)
-        hex += Math.floor(Math.random() * 0x100)
-          .toString(16)
-          .padStart(2, '0')
-      return hex
-    }
+    random: (length) => random(wx, length)
   }
+}
+
+/**
+ * From the phone's own source, so that the house cannot tell a diner's next word from those before it, as it might of
+ * `Math.random`. A phone too old for that (a base library before 2.15.0) still gets words and keys that differ.
+ */
+function random(wx: WxLike, length: number): Promise<string> {
+  const poor = () => hexOf(Uint8Array.from({ length }, () => Math.random() * 0x100))
+  return new Promise((resolve) => {
+    if (wx.getRandomValues === undefined) return resolve(poor())
+    wx.getRandomValues({
+      length,
+      success: ({ randomValues }) => resolve(hexOf(new Uint8Array(randomValues))),
+      fail: () => resolve(poor())
+    })
+  })
 }
 
 function send(wx: WxLike, { method, url, headers, body, form, timeoutMs: timeout }: Sent): Promise<Received> {
@@ -103,7 +117,7 @@ function send(wx: WxLike, { method, url, headers, body, form, timeoutMs: timeout
       })
       return
     }
-    if (!('filePath' in form.file)) throw new TypeError('a picture is a filePath here')
+    if (!('filePath' in form.file)) throw new Unsendable('a picture is a filePath here')
     wx.uploadFile({ ...answer, url, filePath: form.file.filePath, name: form.name, formData: { ...form.fields } })
   })
 }

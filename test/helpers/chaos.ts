@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import {
+  type CallOptions,
+  type Client,
+  createClient,
+  fetchTransport,
+  Refused,
+  type Transport
+} from '../../src/client/index.js'
 import type { Diner } from './app.js'
 import { debtFaults } from './debts.js'
 
@@ -15,55 +23,67 @@ export function seeded(seed: number): () => number {
   }
 }
 
-/** What became of a request that was repeated until somebody answered it. */
-interface Answer {
-  readonly status: number
-  // biome-ignore lint/suspicious/noExplicitAny: the tests look into answers of many kinds
-  readonly body: any
-}
-
 const PATIENCE_MS = 90_000
+const TIMEOUT_MS = 20_000
+/** Stands for any of the instances. */
+const ANYWHERE = 'http://anywhere'
 
-/** A client as ours should be: it asks any instance, again and with the same key, until there is an answer. */
+/** What became of something that was asked for until somebody answered it. */
+type Answer<T> = { readonly status: 200; readonly data: T } | { readonly status: number; readonly refused: Refused }
+
+/** The client library, by which each request goes to any instance, and which is asked again until there is an answer. */
 export class Persistent {
-  /** Answers of 500 and above, by their `error`, that were asked again. */
+  /** What was no answer, by its `error`. */
   readonly repeated: Record<string, number> = {}
+  readonly #clients = new Map<Diner, Client>()
 
   constructor(
     private readonly addresses: readonly string[],
     private readonly random: () => number
   ) {}
 
-  async post(who: Diner, path: string, body: object = {}): Promise<Answer> {
-    const key = randomUUID()
+  async ask<T>(who: Diner, act: (api: Client, options: CallOptions) => Promise<T>): Promise<Answer<T>> {
+    const api = await this.#clientOf(who)
+    const options = { key: randomUUID(), timeoutMs: TIMEOUT_MS }
     const deadline = Date.now() + PATIENCE_MS
     for (;;) {
-      const address = this.addresses[Math.floor(this.random() * this.addresses.length)]
-      const answer = await this.#once(`${address}${path}`, who, key, body)
-      if (answer !== undefined && answer.status < 500) return answer
-      const reason = answer === undefined ? 'no answer' : String(answer.body?.error)
-      this.repeated[reason] = (this.repeated[reason] ?? 0) + 1
-      if (Date.now() > deadline) throw new Error(`${path}: still ${reason} after ${PATIENCE_MS} ms`)
-      await pause(50 + this.random() * 100)
+      try {
+        return { status: 200, data: await act(api, options) }
+      } catch (err) {
+        if (err instanceof Refused && err.status < 500) return { status: err.status, refused: err }
+        if (Date.now() > deadline) throw err
+        await pause(50 + this.random() * 100)
+      }
     }
   }
 
-  async #once(url: string, who: Diner, key: string, body: object): Promise<Answer | undefined> {
-    try {
-      const reply = await fetch(url, {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${who.access}`,
-          'content-type': 'application/json',
-          'idempotency-key': key
-        },
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(20_000)
-      })
-      return { status: reply.status, body: await reply.json() }
-    } catch {
-      return undefined
+  async #clientOf(who: Diner): Promise<Client> {
+    const known = this.#clients.get(who)
+    if (known !== undefined) return known
+    const { connect, random, send } = fetchTransport()
+    const transport: Transport = {
+      connect,
+      random,
+      send: async (request) => {
+        const address = this.addresses[Math.floor(this.random() * this.addresses.length)] ?? ''
+        try {
+          const answer = await send({ ...request, url: request.url.replace(ANYWHERE, address) })
+          if (answer.status >= 500) this.#count(/"error":"(\w+)"/.exec(answer.text)?.[1] ?? String(answer.status))
+          return answer
+        } catch (err) {
+          this.#count('no answer')
+          throw err
+        }
+      }
     }
+    const client = createClient({ baseUrl: ANYWHERE, transport, pause: (ms) => pause(ms / 5) })
+    await client.signIn({ access_token: who.access })
+    this.#clients.set(who, client)
+    return client
+  }
+
+  #count(reason: string): void {
+    this.repeated[reason] = (this.repeated[reason] ?? 0) + 1
   }
 }
 
@@ -75,11 +95,15 @@ export interface Acknowledged {
   readonly redeemed: string[]
   readonly approved: string[]
   readonly revoked: string[]
+  /** Revocations that left a debt. */
+  owed: number
   readonly adjusted: Map<number, number>
 }
 
 export interface Cast {
   readonly diners: readonly Diner[]
+  /** Has nothing but what their receipts bring, and spends it at once: what is taken back of that is owed. */
+  readonly spender: Diner
   readonly merchant: Diner
   readonly admin: Diner
   readonly productId: number
@@ -93,7 +117,7 @@ export function startStory(
   cast: Cast,
   random: () => number
 ): { acknowledged: Acknowledged; actions(): number; finish(): Promise<void> } {
-  const { diners, merchant, admin, productId, receipts } = cast
+  const { diners, spender, merchant, admin, productId, receipts } = cast
   const done: Acknowledged = {
     draws: new Map(),
     orders: new Map(),
@@ -101,15 +125,21 @@ export function startStory(
     redeemed: [],
     approved: [],
     revoked: [],
+    owed: 0,
     adjusted: new Map()
   }
   let isOn = true
   let actions = 0
   const add = (to: Map<number, string[]>, userId: number, id: string) => to.set(userId, [...(to.get(userId) ?? []), id])
-  const expect = (answer: Answer, what: string, ...statuses: number[]) => {
+  const ok = <T>(answer: Answer<T>, what: string): T => {
     actions += 1
-    if (!statuses.includes(answer.status)) throw new Error(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`)
-    return answer.body.data
+    if ('refused' in answer) throw new Error(`${what}: ${answer.status} ${answer.refused.error}`)
+    return answer.data
+  }
+  /** Of what has no key, the second time says that it was done. */
+  const doneOnce = (answer: Answer<unknown>, what: string) => {
+    if (answer.status === 409) actions += 1
+    else ok(answer, what)
   }
   const cancellable: { diner: Diner; id: number; no: string }[] = []
   const codes: string[] = []
@@ -118,18 +148,19 @@ export function startStory(
     const dice = random()
     const open = cancellable.findIndex((order) => order.diner === diner)
     if (dice < 0.6) {
-      const data = expect(await client.post(diner, '/api/lottery/draw'), 'a draw', 200)
+      const data = ok(await client.ask(diner, (api, options) => api.lottery.draw({}, options)), 'a draw')
       add(done.draws, diner.userId, data.draw_id)
       for (const { voucher_code: code } of data.results) if (code) codes.push(code)
     } else if (dice < 0.85 || open === -1) {
-      const data = expect(await client.post(diner, '/api/exchange/submit', { product_id: productId }), 'an order', 200)
+      const order = { product_id: productId }
+      const data = ok(await client.ask(diner, (api, options) => api.exchange.submit(order, options)), 'an order')
       add(done.orders, diner.userId, data.order_no)
       cancellable.push({ diner, id: data.order_id, no: data.order_no })
     } else {
-      const [order] = cancellable.splice(open, 1)
-      // It has no key: the second time says that it was done.
-      expect(await client.post(diner, `/api/exchange/orders/${order?.id}/cancel`), 'a cancel', 200, 409)
-      done.cancelled.push(order?.no ?? '')
+      for (const { id, no } of cancellable.splice(open, 1)) {
+        doneOnce(await client.ask(diner, (api, options) => api.exchange.ordersCancel({ id }, options)), 'a cancel')
+        done.cancelled.push(no)
+      }
     }
   }
   const whileOn = async (step: () => Promise<void>) => {
@@ -142,29 +173,41 @@ export function startStory(
   const counter = async () => {
     const code = codes.shift()
     if (code !== undefined) {
-      expect(await client.post(merchant, '/api/merchant/vouchers/redeem', { code }), 'a redemption', 200, 409)
+      doneOnce(
+        await client.ask(merchant, (api, options) => api.merchant.vouchersRedeem({ code }, options)),
+        'a redemption'
+      )
       done.redeemed.push(code)
     }
     const receipt = waiting.shift()
     if (receipt === undefined) return
-    expect(
-      await client.post(merchant, `/api/merchant/reviews/${receipt}/approve`, { actual_amount: 20 }),
-      'approval',
-      200
-    )
+    const approval = { id: receipt, actual_amount: 20 }
+    ok(await client.ask(merchant, (api, options) => api.merchant.reviewsApprove(approval, options)), 'an approval')
     done.approved.push(receipt)
   }
   const office = async () => {
     const { userId } = diners[Math.floor(random() * diners.length)] as Diner
-    const body = { change: 7, reason: '补偿' }
-    expect(await client.post(admin, `/api/admin/users/${userId}/points`, body), 'an adjustment', 200)
+    const change = { id: userId, change: 7, reason: '补偿' }
+    ok(await client.ask(admin, (api, options) => api.admin.usersPoints(change, options)), 'an adjustment')
     done.adjusted.set(userId, (done.adjusted.get(userId) ?? 0) + 1)
-    const receipt = done.approved[done.revoked.length]
+    // Of some ago: there was time to spend them.
+    const receipt = done.approved.slice(0, -3)[done.revoked.length]
     if (receipt === undefined) return
-    expect(await client.post(admin, `/api/admin/reviews/${receipt}/revoke`, { reason: '伪造' }), 'a revocation', 200)
+    const revocation = { id: receipt, reason: '伪造' }
+    const taken = ok(
+      await client.ask(admin, (api, options) => api.admin.reviewsRevoke(revocation, options)),
+      'a revocation'
+    )
+    if (taken.points_debt > 0) done.owed += 1
     done.revoked.push(receipt)
   }
-  const work = Promise.all([...diners.map((diner) => whileOn(() => act(diner))), whileOn(counter), whileOn(office)])
+  const spend = async () => {
+    const answer = await client.ask(spender, (api, options) => api.lottery.draw({}, options))
+    if ('refused' in answer && answer.refused.error === 'POINTS_INSUFFICIENT') return
+    add(done.draws, spender.userId, ok(answer, 'a draw of the spender').draw_id)
+  }
+  const loops = [counter, office, spend, ...diners.map((diner) => () => act(diner))]
+  const work = Promise.all(loops.map(whileOn))
   work.catch(() => {})
   return {
     acknowledged: done,
@@ -177,13 +220,17 @@ export function startStory(
 }
 
 /** What is there more or less often than it was acknowledged; empty when each is there once. */
-export async function storyFaults(app: FastifyInstance, { diners }: Cast, done: Acknowledged): Promise<string[]> {
+export async function storyFaults(
+  app: FastifyInstance,
+  { diners, spender }: Cast,
+  done: Acknowledged
+): Promise<string[]> {
   const faults: string[] = []
   const differ = (what: string, found: readonly string[], expected: readonly string[]) => {
     const [left, right] = [[...found].sort(), [...expected].sort()]
     if (left.join() !== right.join()) faults.push(`${what}: found ${left.length}, acknowledged ${right.length}`)
   }
-  for (const { userId } of diners) {
+  for (const { userId } of [...diners, spender]) {
     const draws = await app.db.lotteryDraw.findMany({ where: { userId }, select: { drawId: true } })
     const made = draws.map(({ drawId }) => drawId)
     differ(`draws of ${userId}`, made, done.draws.get(userId) ?? [])

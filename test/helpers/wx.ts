@@ -7,7 +7,13 @@ import { WebSocket } from 'ws'
 /** What of `wx` a mini-program's network and memory need. */
 export type Wx = Pick<
   WechatMiniprogram.Wx,
-  'request' | 'uploadFile' | 'connectSocket' | 'getStorageSync' | 'setStorageSync' | 'removeStorageSync'
+  | 'request'
+  | 'uploadFile'
+  | 'connectSocket'
+  | 'getRandomValues'
+  | 'getStorageSync'
+  | 'setStorageSync'
+  | 'removeStorageSync'
 >
 
 export interface TestWx extends Wx {
@@ -103,9 +109,9 @@ export function createWx(): TestWx {
       for (const [name, value] of Object.entries(option.formData ?? {})) form.append(name, String(value))
       const bytes = new Uint8Array(await readFile(option.filePath))
       form.append(option.name, new Blob([bytes], { type: 'image/jpeg' }), path.basename(option.filePath))
-      const { text, ...rest } = await exchange(option.url, 'POST', headersOf(option.header), form, option.timeout)
-      // Of an upload the answer is text, whatever it is.
-      return { ...rest, data: text }
+      const reply = await exchange(option.url, 'POST', headersOf(option.header), form, option.timeout)
+      // Of an upload the answer is text, whatever it is, and its headers are not told.
+      return { statusCode: reply.statusCode, data: reply.text }
     })()
     settle('uploadFile', work, option)
   }
@@ -141,6 +147,10 @@ export function createWx(): TestWx {
     request: request as unknown as Wx['request'],
     uploadFile: uploadFile as unknown as Wx['uploadFile'],
     connectSocket: connectSocket as unknown as Wx['connectSocket'],
+    getRandomValues: ((option: WechatMiniprogram.GetRandomValuesOption) => {
+      const { buffer: randomValues } = crypto.getRandomValues(new Uint8Array(option.length))
+      settle('getRandomValues', Promise.resolve({ randomValues }), option)
+    }) as unknown as Wx['getRandomValues'],
     getStorageSync: ((key: string) => parsed(storage.get(key) ?? '""')) as Wx['getStorageSync'],
     setStorageSync: ((key: string, value: unknown) =>
       void storage.set(key, JSON.stringify(value))) as Wx['setStorageSync'],
