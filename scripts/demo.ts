@@ -37,7 +37,9 @@ export async function main(args: string[]): Promise<void> {
     say('no service is running: starting one for the tour')
     const own = await start({ ...config, PORT: 0 }, { quiet: true })
     try {
-      return await tour(own.service.address)
+      const code = await tour(own.service.address)
+      print('It stops now; `npm start` shows all of it again.')
+      return code
     } finally {
       await own.stop()
     }
@@ -128,6 +130,8 @@ async function tell(address: string): Promise<number> {
       'Everything agrees: answers, pushes, ledger, statistics, the guarantee, the statement, and the proof of a draw.'
     )
   )
+  const waiting = await leaveForVisitor(diner, friend)
+  print(`\nLook at it yourself: ${address}/console, as ${SAMPLE_MERCHANT} (its code is filled in). ${waiting}`)
   return 0
 }
 
@@ -157,6 +161,13 @@ interface Receipt {
 }
 
 const TOTAL = '58.50'
+
+/** Something to do for whoever comes to look, once all is checked. @returns what it is */
+async function leaveForVisitor(diner: Person, friend: Person): Promise<string> {
+  await sendReceipt(diner, '41.20')
+  await sendReceipt(friend, '41.20')
+  return 'Two receipts wait there, and one of them is not new.'
+}
 
 /** A sample merchant logs in. */
 async function openShop(address: string, name: string, mobile: string): Promise<Person> {

@@ -2,12 +2,13 @@
 // It runs on a bare machine (Node alone, no packages), so it is plain JavaScript and imports only Node.
 // Each step is skipped when its inputs have not changed, so a second run starts at once.
 // @ts-check
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { aptCommand, findMariadb, MARIADB_PACKAGES } from './lib/apt.mjs'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 process.chdir(root)
@@ -29,6 +30,19 @@ function run(command, args, env) {
   const { status, error } = spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...env } })
   if (error) fail(`${command} could not be started: ${error.message}`)
   if (status !== 0) process.exit(status ?? 1)
+}
+
+/**
+ * Starts a command beside whatever goes on; its exit code.
+ * @param {string} command @param {readonly string[]} args @param {'inherit' | 'ignore'} stdio
+ * @returns {Promise<number | null>}
+ */
+function beside(command, args, stdio) {
+  return new Promise((resolve) => {
+    spawn(command, args, { stdio })
+      .once('error', () => resolve(null))
+      .once('exit', resolve)
+  })
 }
 
 /** @param {string} name */
@@ -77,6 +91,18 @@ function installPackages() {
 }
 
 /**
+ * On a bare machine a database server is installed while npm works: one after the other they take long. Where that
+ * fails, whoever starts the server tries again, and says what is wrong.
+ */
+async function installMariadb() {
+  if (process.env.DATABASE_URL !== undefined || existsSync('.env') || findMariadb() !== undefined) return
+  const [command, ...args] = aptCommand(MARIADB_PACKAGES) ?? []
+  if (command === undefined) return
+  say(`installing MariaDB beside (apt-get install ${MARIADB_PACKAGES.join(' ')})`)
+  await beside(command, args, 'ignore')
+}
+
+/**
  * Prisma's CLI wants a schema engine that it would download; generating and Studio never call it,
  * so any executable does in its place.
  */
@@ -103,7 +129,7 @@ async function generateClient() {
  */
 async function generateClientSource() {
   const inputs = ['src', 'scripts/client-source.ts', 'scripts/lib/client-source.ts', 'package-lock.json']
-  const own = filesBelow(inputs).filter((file) => !/generated|src\/(client|fair-page)\//.test(file))
+  const own = filesBelow(inputs).filter((file) => !/generated|src\/(client|fair-page|console)\//.test(file))
   if (!existsSync('src/client/generated/routes.ts')) rmSync('src/generated/.client-stamp', { force: true })
   await whenChanged('src/generated/.client-stamp', own, async () => {
     say('making the types of the client library')
@@ -125,12 +151,13 @@ async function build() {
   await whenChanged(
     'dist/.stamp',
     ['src', 'scripts', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
-    () => {
+    async () => {
       say('compiling (tsc)')
       rmSync('dist', { recursive: true, force: true })
       run(binary('tsc'), ['-p', 'tsconfig.build.json'])
-      run(process.execPath, ['dist/scripts/fair-page.js'])
-      run(process.execPath, ['dist/scripts/client-package.js'])
+      const pages = ['fair-page', 'client-package', 'console'].map((name) => `dist/scripts/${name}.js`)
+      const codes = await Promise.all(pages.map((file) => beside(process.execPath, [file], 'inherit')))
+      if (codes.some((code) => code !== 0)) process.exit(1)
     }
   )
 }
@@ -142,10 +169,14 @@ async function prepare() {
   await generateClientSource()
 }
 
-/** Runs a compiled script in this very process, so that signals reach it. @param {string} name */
-async function script(name) {
+/**
+ * Runs a compiled script in this very process, so that signals reach it.
+ * @param {string} name @param {Promise<void>} [ready] what it has to wait for
+ */
+async function script(name, ready) {
   await prepare()
   await build()
+  await ready
   if (existsSync('.env')) process.loadEnvFile('.env')
   const { runTask } = await import(pathToFileURL(path.join(root, 'dist/scripts/cli.js')).href)
   await runTask(name, process.argv.slice(3))
@@ -186,6 +217,8 @@ switch (task) {
     break
   }
   case 'start':
+    await script(task, installMariadb())
+    break
   case 'cluster':
   case 'demo':
   case 'migrate':
@@ -193,6 +226,7 @@ switch (task) {
   case 'fairness-verify':
   case 'fairness-audit':
   case 'compliance-pack':
+  case 'evidence-fill':
   case 'storage-sweep':
   case 'admin-create':
   case 'storage-bucket':
@@ -202,7 +236,6 @@ switch (task) {
   case 'studio':
   case 'bench':
   case 'bench-receipts':
-  case 'client-types':
     Object.assign(process.env, task === 'studio' ? prismaEnv : {})
     await script(task)
     break

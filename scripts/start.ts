@@ -86,6 +86,7 @@ async function listen(config: Config & { DATABASE_URL: string }): Promise<Servic
 function banner(config: Config, address: string): void {
   const lines = [
     ['Service', address],
+    ['Console', `${address}/console`],
     ['Docs', docsEnabled(config) ? `${address}/api/docs` : 'off (DOCS=true)'],
     ...(config.NODE_ENV === 'development'
       ? [['Merchant', `${SAMPLE_MERCHANT} (log in with the code that send-code echoes)`]]

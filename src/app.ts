@@ -45,6 +45,7 @@ import requestUsage from './engine/request-usage.js'
 import { createSharedBus } from './engine/shared-bus.js'
 import sweeper from './engine/sweeper.js'
 import cache from './http/cache.js'
+import consolePages from './http/console.js'
 import docs from './http/docs.js'
 import drain from './http/drain.js'
 import errors, { sendRefusal, toRefusal } from './http/errors.js'
@@ -132,6 +133,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
   await registerRequestPath(app, options)
   await app.register(storage, options.storage === undefined ? {} : { storage: options.storage })
+  await app.register(consolePages)
   await app.register(wechatClient)
   await app.register(realtime, { pushes: PUSHES, ...(options.realtime && { limits: options.realtime }) })
   await app.register(health)

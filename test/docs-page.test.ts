@@ -5,7 +5,7 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { catalogue } from '../src/shared/catalogue.js'
 import { createApp, newMobile } from './helpers/app.js'
-import { startBrowser } from './helpers/browser.js'
+import { barriers, startBrowser } from './helpers/browser.js'
 
 /** Where pictures of the pages go, for whoever wants to look at them. */
 const SCREENSHOTS = process.env.SCREENSHOTS
@@ -70,7 +70,7 @@ describe.each([1280, 375])('at %i pixels', (width) => {
     expect(hrefs.length).toBeGreaterThanOrEqual(5)
     for (const href of hrefs) expect([href, (await fetch(href)).status]).toEqual([href, 200])
     expect(await page.textContent('main')).toContain('npm run admin:create')
-    expect([await fits(page), elsewhere, faults]).toEqual([true, [], []])
+    expect([await fits(page), elsewhere, faults, await barriers(page)]).toEqual([true, [], [], []])
     await picture(page, `front-${width}`)
   })
 
@@ -82,7 +82,7 @@ describe.each([1280, 375])('at %i pixels', (width) => {
       ([name, { status, code, msg, when }]) => `${status}${code}${name}${msg}${when}`
     )
     expect(rows).toEqual(told)
-    expect([await fits(page), elsewhere, faults]).toEqual([true, [], []])
+    expect([await fits(page), elsewhere, faults, await barriers(page)]).toEqual([true, [], [], []])
     await picture(page, `errors-${width}`)
   })
 
@@ -103,35 +103,42 @@ describe.each([1280, 375])('at %i pixels', (width) => {
   })
 })
 
-test('what the reference tells to do works from its page: a code is sent, a diner logs in, and looks at themselves', async () => {
-  const [app, address] = await listening()
+test('what the reference tells to do works in its own forms: a code, a login, the token, and a look at oneself', async () => {
+  const [, address] = await listening()
   const { page } = await open(`${address}/api/docs`, 1280)
   const mobile = newMobile()
-  // As the page does it: from its own place, with what it is answered.
-  const seen = await page.evaluate(
-    async ([number]) => {
-      const post = async (url: string, body: object) =>
-        (
-          await fetch(url, {
-            method: 'POST',
-            headers: { 'content-type': 'application/json' },
-            body: JSON.stringify(body)
-          })
-        ).json() as Promise<{ data: Record<string, string> }>
-      const { data: sent } = await post('/api/auth/send-code', { mobile: number })
-      const { data: entered } = await post('/api/auth/login', { mobile: number, code: sent.code_hint })
-      const headers = { authorization: `Bearer ${entered.access_token}` }
-      return (await fetch('/api/user/info', { headers })).json() as Promise<{ data: { total_points: number } }>
-    },
-    [mobile]
-  )
-  expect(seen.data.total_points).toBe(1000)
-  expect(await app.db.user.count({ where: { mobile } })).toBe(1)
+  await page
+    .getByRole('button', { name: /^Test Request/ })
+    .first()
+    .click()
+  const client = page.locator('[role=dialog]').first()
+  /** Writes the body, where there is one, and sends. */
+  const send = async (path: string, body?: object) => {
+    if (body !== undefined) {
+      await client.locator('.cm-content[contenteditable=true]').first().click()
+      await page.keyboard.press('Control+A')
+      await page.keyboard.insertText(JSON.stringify(body))
+    }
+    const [response] = await Promise.all([
+      page.waitForResponse((each) => each.url().endsWith(path)),
+      client.getByRole('button', { name: /send (get|post) request to/i }).click()
+    ])
+    return (await response.json()).data as Record<string, string>
+  }
+  const { code_hint: code } = await send('/api/auth/send-code', { mobile })
+  await client.getByRole('button', { name: 'Show sidebar' }).click()
+  await client.getByText('Log in by mobile and code').first().click()
+  const { access_token: token = '' } = await send('/api/auth/login', { mobile, code })
+  await client.getByText('user', { exact: true }).first().click()
+  await client.getByText('The diner, with figures of what they have done').first().click()
+  await client.getByPlaceholder('Token').first().fill(token)
+  expect((await send('/api/user/info')).total_points).toBe(1000)
 })
 
 test('in production there is neither the front door of development nor the reference', async () => {
   const app = await createApp({ config: { NODE_ENV: 'production' } })
-  for (const url of ['/', '/api/docs', '/api/docs/errors']) {
+  expect((await app.inject('/')).headers.location).toBe('/console')
+  for (const url of ['/api/docs', '/api/docs/errors']) {
     expect((await app.inject(url)).json().error).toBe('NOT_FOUND')
   }
 })

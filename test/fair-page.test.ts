@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { createApp, newDiner, until } from './helpers/app.js'
-import { startBrowser } from './helpers/browser.js'
+import { barriers, startBrowser } from './helpers/browser.js'
 
 let browser: Browser
 beforeAll(async () => {
@@ -78,6 +78,7 @@ test('the page checks a proof, with the key it asks the service for, and names t
   expect(await verdict(page)).toBe('This proof does not hold.')
   expect((await wrongLines(page))[0]).toMatch(/^Result 1: thrown again, the dice show \d+, where \d+ was told$/)
   await shoot(page, 'fair-wrong-1280')
+  expect(await barriers(page)).toEqual([])
   expect(asked).toEqual([`${url}/fair`, `${url}/api/fairness/key`])
   expect(faults).toEqual([])
 })
@@ -98,6 +99,7 @@ test('a saved page works without a connection, in Chinese, on a phone, and asks 
   expect(await verdict(page)).toBe('目前可验证的部分全部一致。')
   expect(await page.locator('#findings .mark.open').count()).toBe(1)
   await shoot(page, 'fair-375')
+  expect(await barriers(page)).toEqual([])
   await page.click('#language')
   expect(await verdict(page)).toBe('All that can be checked now agrees.')
   const widths = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'

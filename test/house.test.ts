@@ -24,6 +24,7 @@ const ROOMS: Readonly<Record<string, { readonly may: readonly string[]; readonly
   },
   'fair-page': { may: ['checker'], because: 'it is the checker in a browser' },
   client: { may: ['checker'], because: 'phones run it: it knows the service by what is sent and answered alone' },
+  console: { may: ['client'], because: 'it is a client like any other, before people' },
   transparency: {
     may: ['shared', 'config', 'engine', 'generated'],
     because: 'a log that anybody can check knows lines and their places, and not what they tell of'
@@ -117,10 +118,13 @@ function circlesOf(files: readonly SourceFile[]): string[][] {
   return circlesIn(new Map(files.map(({ path: file, imports }) => [file, new Set(imports.map(({ from }) => from))])))
 }
 
+/** What is for whoever installs the client library. */
+const PACKAGE = 'src/client/index.ts'
+
 /** Exports that no other file imports; what only tests import must at least be used where it stands. */
 function deadExports(files: readonly SourceFile[], importers: readonly SourceFile[]): string[] {
   return files.flatMap((file) =>
-    file.exports.flatMap((name) => {
+    [...file.exports, ...(file.path === PACKAGE ? [] : file.passedOn)].flatMap((name) => {
       const by = importers.filter(
         ({ path: other, imports }) =>
           other !== file.path &&
@@ -241,6 +245,9 @@ describe('each guard catches a fault that is planted', () => {
       planted('test/a.test.ts', "import { tested } from '../src/a.js'")
     ]
     expect(deadExports([file], importers)).toEqual(['src/a.ts dead', 'src/a.ts tested'])
+    const passing = planted('src/c.ts', "export { one, two } from 'elsewhere'")
+    const user = planted('src/d.ts', "import { two } from './c.js'")
+    expect(deadExports([passing], [user])).toEqual(['src/c.ts one'])
   })
 
   test('a name for two things', () => {

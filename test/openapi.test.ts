@@ -231,7 +231,7 @@ describe('the OpenAPI document', () => {
 
 /** The routes that answer with other things than JSON, or describe the others. */
 const NOT_JSON =
-  /^(?:OPTIONS \*|GET \/(?:api\/docs(?:\/.*)?|files\/\*|fair||ws|metrics|api\/fairness\/(?:checkpoint|entries|rules\/:version)))$/
+  /^(?:OPTIONS \*|GET \/(?:console(?:\/.*)?|api\/docs(?:\/.*)?|files\/\*|fair||ws|metrics|api\/fairness\/(?:checkpoint|entries|rules\/:version)))$/
 
 describe('answers are written by compiled serialisers', () => {
   test('each status that a route lists, a success among them, on every route there is', async () => {

@@ -37,7 +37,8 @@ test('the queue before the database has an end: who comes after it is refused at
   const health = await took(app.inject('/health').then((reply) => reply.json()))
   const ready = await took(app.inject('/health/ready').then((reply) => reply.statusCode))
   expect([live.result, health.result.checks.db.status, ready.result]).toEqual([200, 'healthy', 200])
-  for (const { ms } of [live, health, ready]) expect(ms).toBeLessThan(1000)
+  // Nor do these wait for the lock, which nobody lets go.
+  for (const { ms } of [live, health, ready]) expect(ms).toBeLessThan(5000)
   expect((await scrape(app)).get('requests_shed_total{reason="databaseQueue"}')).toBeGreaterThanOrEqual(surplus)
   expect((await scrape(app)).get('db_pool_waiting')).toBe(queueLimit(2))
   expect(isShed(await bystander.get('/api/user/points-records'))).toBe(true)

@@ -7,25 +7,37 @@ import { openSocket } from './helpers/socket.js'
 
 /**
  * What one client may send without being refused for it by size or rate, at its worst: nobody else may wait for it.
- * The bound is that of the issue that asked for it; a machine that is busy otherwise gets several tries.
+ * The bound is that of the issue that asked for it, in time of the processor; what other work makes of it (a collection
+ * of garbage) gets several tries.
  */
 const LONGEST_BLOCK_MS = 200
 const TRIES = 4
 
-/** The longest that the event loop stood still while `work` went on, in milliseconds. */
+/** The processor's time that this process has had, in milliseconds. */
+const processorMs = (): number => {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
+/**
+ * The longest that the event loop stood still while `work` went on, in milliseconds: by the clock, but no more than
+ * the process was given of the processor. A machine that runs something else meanwhile holds nobody up by our doing.
+ */
 async function longestBlock(work: () => Promise<unknown>): Promise<number> {
   let longest = 0
-  let last = performance.now()
+  let last = { clock: performance.now(), processor: processorMs() }
   let watching = true
   const watch = () => {
-    const now = performance.now()
-    longest = Math.max(longest, now - last)
+    const now = { clock: performance.now(), processor: processorMs() }
+    longest = Math.max(longest, Math.min(now.clock - last.clock, now.processor - last.processor))
     last = now
     if (watching) setImmediate(watch)
   }
   setImmediate(watch)
   await work()
   watching = false
+  // What stood still last may have ended with the work.
+  watch()
   return longest
 }
 
@@ -68,6 +80,15 @@ function worstBodies(limit: number, schema: Schema): string[] {
 
 const operations = async (app: FastifyInstance): Promise<Operation[]> =>
   operationsOf((await app.inject('/api/docs/json')).json()).filter(({ path }) => path.startsWith('/api/'))
+
+test('the watch sees who holds the others up', async () => {
+  const block = await longestBlock(async () => {
+    await new Promise(setImmediate)
+    const end = processorMs() + 2 * LONGEST_BLOCK_MS
+    while (processorMs() < end);
+  })
+  expect(block).toBeGreaterThan(LONGEST_BLOCK_MS)
+})
 
 test('a body at its largest holds nobody up, on whichever route', async () => {
   const app = await createApp({ config: { DOCS: true } })
@@ -143,7 +164,11 @@ test('nor does a socket, whatever frames it sends until it is closed', async () 
     const diner = await newDiner(app)
     const block = await blockOf(async () => {
       const socket = await openSocket(app, diner.access)
-      for (let time = 0; time < 3000 && socket.ws.readyState === socket.ws.OPEN; time += 1) socket.ws.send(frame)
+      for (let time = 0; time < 3000 && socket.ws.readyState === socket.ws.OPEN; time += 1) {
+        socket.ws.send(frame)
+        // The sender lives in this process too, and its own work is not what is measured.
+        if (time % 50 === 0) await new Promise(setImmediate)
+      }
       await until(() => socket.closed !== undefined)
       expect(socket.closed?.code).toBe(1008)
     })

@@ -1,14 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Agent, FormData as Form, fetch } from 'undici'
 import { WebSocket } from 'ws'
-import {
-  type Client,
-  createClient,
-  type Frame,
-  fetchTransport,
-  type Live,
-  type Transport
-} from '../../src/client/index.js'
+import { type Client, createClient, type Frame, fetchTransport, type Live, type Sent } from '../../src/client/index.js'
+import { patient } from './patient.js'
 import { Fault, say } from './print.js'
 
 const FRAME_WITHIN_MS = 15_000
@@ -33,22 +27,9 @@ function formOf(body: unknown): unknown {
   return form
 }
 
-/** What comes too soon for a limit is sent again when its time has come. */
-function patient(transport: Transport): Transport {
-  return {
-    ...transport,
-    async send(request) {
-      const answer = await transport.send(request)
-      const wait = Number(answer.header('retry-after') ?? 0)
-      if (answer.status !== 429 || wait > LONGEST_WAIT_SECONDS) return answer
-      const { pathname } = new URL(request.url)
-      say(
-        `${request.method} ${pathname}: the limit of requests is reached; waiting ${wait} s (none with RATE_LIMIT=off)`
-      )
-      await pause(wait * 1000)
-      return this.send(request)
-    }
-  }
+function tellWait({ method, url }: Sent, seconds: number): void {
+  const { pathname } = new URL(url)
+  say(`${method} ${pathname}: the limit of requests is reached; waiting ${seconds} s (none with RATE_LIMIT=off)`)
 }
 
 /** Somebody with a mini-program: the client library, and the frames of its socket in the order they came. */
@@ -67,7 +48,11 @@ export class Person {
       fetch(url, { ...init, body: formOf(init.body), dispatcher } as object) as unknown as Promise<Response>
     this.api = createClient({
       baseUrl: address,
-      transport: patient(fetchTransport({ fetch: own as never, WebSocket: WebSocket as never }))
+      transport: patient(fetchTransport({ fetch: own as never, WebSocket: WebSocket as never }), {
+        statuses: [429],
+        longestSeconds: LONGEST_WAIT_SECONDS,
+        onWait: tellWait
+      })
     })
   }
 

@@ -11,7 +11,7 @@ export function errorsPage(): PlainPage {
     'Errors',
     `<h1>How a request is refused</h1>
 <p>Numbers may repeat between modules; the name is unique. <a href="/api/docs">Back to the routes</a></p>
-<div class="scroll"><table>
+<div class="scroll" tabindex="0" role="region" aria-label="All of them"><table>
 <thead><tr><th>HTTP</th><th>code</th><th>error</th><th>msg</th><th>when</th></tr></thead>
 <tbody>
 ${rows.join('\n')}

@@ -14,6 +14,7 @@ export default fp(
             ['/api/docs/errors', 'Errors', 'every way a request is refused']
           ] as const)
         : []),
+      ['/console', 'Console', 'for merchants and admins: reviews, counter, orders, products, wheel'],
       ['/fair', 'Fair?', 'checks the proof of a draw, in the browser alone'],
       ['/health', 'Health', 'what the service needs, and how it does'],
       ['/metrics', 'Metrics', 'for Prometheus']
@@ -32,7 +33,7 @@ ${list.join('\n')}
 <p>Mobile <code>13900000001</code>, and <code>13900000002</code> for appeals: log in with the code that
 <code>send-code</code> answers with.</p>
 <h2>An admin</h2>
-<pre>npm run admin:create -- --username NAME --password PASS --mobile MOBILE</pre>
+<pre tabindex="0">npm run admin:create -- --username NAME --password PASS --mobile MOBILE</pre>
 <h2>A tour</h2>
 <pre>npm run demo</pre>`
     )

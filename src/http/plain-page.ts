@@ -21,7 +21,10 @@ export interface PlainPage {
   readonly policy: string
 }
 
-/** @param body HTML of ours; whatever comes from elsewhere goes through {@link escapeHtml} */
+/**
+ * @param body HTML of ours; whatever comes from elsewhere goes through {@link escapeHtml}, and what may be wider than a
+ *   phone has a `tabindex`, so that it can be scrolled by keyboard
+ */
 export function plainPage(title: string, body: string): PlainPage {
   const hash = createHash('sha256').update(STYLE).digest('base64')
   return {

@@ -1,13 +1,26 @@
+import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import type { TSchema } from '@sinclair/typebox'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { failures } from '../shared/schemas.js'
+import { compileOnce } from './compiled.js'
 import { jsonBytes, readerOf } from './reading.js'
 
 /** Formats are checked; unknown fields are dropped; every fault is told, not the first alone. */
 const common = { removeAdditional: 'all', useDefaults: true, allErrors: true, allowUnionTypes: true } as const
+
+function validator(coerceTypes: false | 'array') {
+  const ajv = new Ajv({ ...common, coerceTypes })
+  addFormats.default(ajv)
+  return compileOnce((schema: TSchema) => ajv.compile(schema))
+}
+const [strict, coercing] = [validator(false), validator('array')]
+
+/** Answers are written by their schemas; no schema refers to another by name. */
+const toSerializer = SerializerSelector()({}, {})
+const serializer = compileOnce((schema: unknown) => toSerializer({ schema, method: '', url: '', httpStatus: '' }))
 
 /** What a JSON body may have, unless its schema can need more. */
 const JSON_BYTES = 16 * 1024
@@ -36,11 +49,8 @@ function listRefusals({ method, schema }: RouteOptions): void {
  */
 export default fp(
   async (app) => {
-    const strict = new Ajv({ ...common, coerceTypes: false })
-    const coercing = new Ajv({ ...common, coerceTypes: 'array' })
-    for (const ajv of [strict, coercing]) addFormats.default(ajv)
     app.setValidatorCompiler<TSchema>(({ schema, httpPart = 'body' }) => {
-      const validate = (httpPart === 'body' ? strict : coercing).compile(schema)
+      const validate = (httpPart === 'body' ? strict : coercing)(schema)
       const read = readerOf(schema, httpPart as Parameters<typeof readerOf>[1])
       return (part: unknown) => {
         const fault = read(part)
@@ -48,6 +58,7 @@ export default fp(
         return validate(part) ? true : { error: validate.errors as never }
       }
     })
+    app.setSerializerCompiler(({ schema }) => serializer(schema))
     app.addHook('onRoute', (route) => {
       listRefusals(route)
       if (readsForm(route)) return

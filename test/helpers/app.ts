@@ -22,8 +22,9 @@ import { connectionOptions } from '../../src/engine/connection.js'
 import { checkTotals } from '../../src/engine/totals.js'
 import { TOTALS } from '../../src/registry.js'
 
-/** A schema of its own for the test file that imports this, made before its tests and dropped after. */
-const schema = `test_${randomBytes(6).toString('hex')}`
+/** The schema of the test file that runs now, and its folder for files. */
+let schema = ''
+let dataDir = ''
 
 export function databaseUrl(name = schema): string {
   const url = new URL(inject('serverUrl'))
@@ -50,19 +51,23 @@ export async function dropSchema(name: string): Promise<void> {
   await sql(`DROP DATABASE IF EXISTS \`${name}\``, [], inject('serverUrl'))
 }
 
-/** And a data folder of its own, for files. */
-const dataDir = path.join(tmpdir(), schema)
-
-beforeAll(async () => {
-  await createSchema(schema)
-  await migrate(databaseUrl())
-  await plant(databaseUrl())
-})
-
-afterAll(async () => {
-  await dropSchema(schema)
-  await rm(dataDir, { recursive: true, force: true })
-})
+/**
+ * Gives a test file a schema of its own, made before its tests and dropped after, and a folder. Files share the modules
+ * of their worker, so `setup.ts` calls this for each.
+ */
+export function useOwnSchema(): void {
+  schema = `test_${randomBytes(6).toString('hex')}`
+  dataDir = path.join(tmpdir(), schema)
+  beforeAll(async () => {
+    await createSchema(schema)
+    await migrate(databaseUrl())
+    await plant(databaseUrl())
+  })
+  afterAll(async () => {
+    await dropSchema(schema)
+    await rm(dataDir, { recursive: true, force: true })
+  })
+}
 
 export async function plant(url: string): Promise<void> {
   await withPrisma(url, (db) => plantFirstData(db, { dailyLimit: 50, newUserPoints: 1000, samples: false }))

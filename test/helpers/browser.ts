@@ -1,4 +1,6 @@
-import { type Browser, chromium } from 'playwright-core'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { type Browser, chromium, type Page } from 'playwright-core'
 import { findProgram, provide } from '../../scripts/lib/apt.js'
 
 const CHOICES = `No Chromium was found, and it could not be installed here. Install it yourself:
@@ -13,4 +15,20 @@ export function startBrowser(): Promise<Browser> {
   })
   // Tests may run as root, in a container whose /dev/shm is small.
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'] })
+}
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const SERIOUS = ['serious', 'critical']
+
+/** What axe finds that bars somebody. */
+export async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(AXE)
+  const found = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
+    violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[]
+  }
+  return found.violations
+    .filter(({ impact }) => SERIOUS.includes(impact))
+    .flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 150)} ${failureSummary}`)
+    )
 }

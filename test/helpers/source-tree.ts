@@ -9,6 +9,8 @@ export interface SourceFile {
   readonly text: string
   readonly imports: readonly Import[]
   readonly exports: readonly string[]
+  /** What it passes on of others. */
+  readonly passedOn: readonly string[]
   readonly functions: readonly { readonly name: string; readonly lines: number }[]
 }
 
@@ -21,21 +23,26 @@ export interface Import {
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 
-/** All TypeScript files below a folder, generated ones aside. */
+/** All TypeScript files below a folder, and what is TypeScript of components; generated ones aside. */
 export function readSources(folder: string): SourceFile[] {
   const entries = readdirSync(path.join(ROOT, folder), { withFileTypes: true })
   return entries.flatMap((entry) => {
     const file = `${folder}/${entry.name}`
     if (entry.isDirectory()) return entry.name === 'generated' ? [] : readSources(file)
-    return file.endsWith('.ts') && !file.endsWith('.d.ts')
+    return /\.(ts|vue)$/.test(file) && !file.endsWith('.d.ts')
       ? [parse(file, readFileSync(path.join(ROOT, file), 'utf8'))]
       : []
   })
 }
 
+/** The script of a component; all of a file that is a script. */
+function scriptOf(file: string, text: string): string {
+  return file.endsWith('.vue') ? (/<script[^>]*>(.*?)<\/script>/s.exec(text)?.[1] ?? '') : text
+}
+
 /** @param file where it would lie: what it imports is found from there */
 export function parse(file: string, text: string): SourceFile {
-  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true)
+  const source = ts.createSourceFile(file, scriptOf(file, text), ts.ScriptTarget.Latest, true)
   const imports: Import[] = []
   const functions: { name: string; lines: number }[] = []
   const lineOf = (position: number) => source.getLineAndCharacterOfPosition(position).line
@@ -54,7 +61,7 @@ export function parse(file: string, text: string): SourceFile {
     ts.forEachChild(node, visit)
   }
   visit(source)
-  return { path: file, text, imports, exports: exportsOf(source), functions }
+  return { path: file, text, imports, exports: exportsOf(source), passedOn: passedOnBy(source), functions }
 }
 
 function namesOf({ importClause: clause }: ts.ImportDeclaration): string[] {
@@ -73,6 +80,13 @@ function nameOf(node: ts.SignatureDeclaration): string {
   if (name !== undefined) return name.getText()
   if (ts.isVariableDeclaration(parent) || ts.isPropertyAssignment(parent)) return parent.name.getText()
   return ts.isCallExpression(parent) ? `(in ${parent.expression.getText()})` : '(anonymous)'
+}
+
+function passedOnBy(source: ts.SourceFile): string[] {
+  return source.statements.flatMap((statement) => {
+    const clause = ts.isExportDeclaration(statement) ? statement.exportClause : undefined
+    return clause !== undefined && ts.isNamedExports(clause) ? clause.elements.map(({ name }) => name.text) : []
+  })
 }
 
 function exportsOf(source: ts.SourceFile): string[] {

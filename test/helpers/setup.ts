@@ -1,0 +1,4 @@
+// Runs before each test file, though what it imports is there from the file before.
+import { useOwnSchema } from './app.js'
+
+useOwnSchema()
