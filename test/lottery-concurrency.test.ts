@@ -16,6 +16,7 @@ import {
 } from './helpers/app.js'
 import { holdLock, underWay } from './helpers/blocker.js'
 import { newProduct, submit } from './helpers/shop.js'
+import { watchStatements } from './helpers/statements.js'
 
 const draw = (diner: Diner, body: object = {}, headers: Record<string, string> = {}) =>
   diner.post('/api/lottery/draw', body, headers)
@@ -159,13 +160,13 @@ test('a crash after any statement of a draw leaves nothing of it', async () => {
 })
 
 test('a list of requests is drawn with as many statements as one, and a bad one is refused alone', async () => {
-  const queries: string[] = []
-  const app = await createApp({ onQuery: (text) => queries.push(text) })
+  const { seen, onQuery } = watchStatements()
+  const app = await createApp({ onQuery })
   const diners = await Promise.all([1000, 1000, 40, 1000, 1000].map((points) => newDiner(app, { points })))
   const statements = async (requests: { userId: number; type: 'single' | 'ten' }[]) => {
-    queries.length = 0
+    seen.length = 0
     const answers = await app.tx((uow) => drawAll(uow, tools, requests))
-    return { answers, count: queries.filter((text) => /^(QUERY|EXECUTE|BULK)/.test(text)).length }
+    return { answers, count: seen.filter((text) => /^(QUERY|EXECUTE|BULK)/.test(text)).length }
   }
   const tools = drawTools(app)
   const first = { userId: diners[0]?.userId ?? 0, type: 'single' as const }
@@ -185,13 +186,13 @@ test('a list of requests is drawn with as many statements as one, and a bad one 
 })
 
 test('a draw is at most 9 statements, COMMIT among them', async () => {
-  const queries: string[] = []
-  const app = await createApp({ onQuery: (text) => queries.push(text) })
+  const { seen, onQuery } = watchStatements()
+  const app = await createApp({ onQuery })
   const diner = await newDiner(app, { points: 5000 })
   const count = async (headers: Record<string, string> = {}) => {
-    queries.length = 0
+    seen.length = 0
     expect((await draw(diner, { draw_type: 'ten' }, headers)).statusCode).toBe(200)
-    return queries.filter((text) => /^(QUERY|EXECUTE|BULK)/.test(text))
+    return seen.filter((text) => /^(QUERY|EXECUTE|BULK)/.test(text))
   }
   await count()
   const plain = await count()

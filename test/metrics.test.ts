@@ -10,6 +10,7 @@ import { createApp, type Diner, newAdmin, newDiner, newMobile, sql, testConfig, 
 import { holdLock } from './helpers/blocker.js'
 import { scrape } from './helpers/metrics.js'
 import { openSocket } from './helpers/socket.js'
+import { watchStatements } from './helpers/statements.js'
 import { multipart, picture, upload } from './helpers/upload.js'
 
 const ask = async (app: FastifyInstance, options: InjectOptions = {}) => {
@@ -131,9 +132,6 @@ test('the public log has a length, and is so far behind', async () => {
   expect(after.get('public_log_entries')).toBe((before.get('public_log_entries') ?? 0) + Number(added))
 })
 
-/** Without what a new connection starts with. */
-const asked = (seen: string[]) => seen.filter((text) => !/^\w+: (?:SET|SELECT (?:@@|VERSION))/i.test(text))
-
 /** A request whose transaction is its own, and waits for the lock of its diner. */
 const rename = (diner: Diner, requestId: string) =>
   diner.send({
@@ -144,21 +142,20 @@ const rename = (diner: Diner, requestId: string) =>
   })
 
 test('every statement of a request carries its route, raw ones and the transaction itself too; no other does', async () => {
-  const seen: string[] = []
-  const app = await createApp({ onQuery: (text) => seen.push(text) })
+  const { seen, onQuery } = watchStatements()
+  const app = await createApp({ onQuery })
   const diner = await newDiner(app)
   seen.length = 0
   expect((await rename(diner, 'name-17')).statusCode).toBe(200)
-  const statements = asked(seen)
-  expect(statements.length).toBeGreaterThanOrEqual(4)
-  expect(statements.filter((text) => !text.includes('/*PUT /api/user/profile*/'))).toEqual([])
+  expect(seen.length).toBeGreaterThanOrEqual(4)
+  expect(seen.filter((text) => !text.includes('/*PUT /api/user/profile*/'))).toEqual([])
   // Whoever draws at that moment shares a draw's statements: they carry no route.
   seen.length = 0
   expect((await diner.post('/api/lottery/draw', {}, { 'x-request-id': 'draw-17' })).statusCode).toBe(200)
-  expect(asked(seen).filter((text) => text.includes('/*POST') && text.includes('lottery'))).toEqual([])
+  expect(seen.filter((text) => text.includes('/*POST') && text.includes('lottery'))).toEqual([])
   seen.length = 0
   await diner.get('/api/user/info')
-  expect(asked(seen).filter((text) => !text.includes('/*GET /api/user/info*/'))).toEqual([])
+  expect(seen.filter((text) => !text.includes('/*GET /api/user/info*/'))).toEqual([])
   seen.length = 0
   await app.db.user.count()
   expect(seen.join()).not.toContain('/*')
@@ -176,7 +173,7 @@ test('every statement of a request carries its route, raw ones and the transacti
     headers: { ...headers, authorization: `Bearer ${diner.access}`, 'x-request-id': 'upload-18' }
   })
   expect(seen.length).toBeGreaterThan(3)
-  expect(asked(seen).filter((text) => !text.includes('/*POST /api/photo/upload*/'))).toEqual([])
+  expect(seen.filter((text) => !text.includes('/*POST /api/photo/upload*/'))).toEqual([])
 })
 
 test('the process list of the server says which route holds it up, and by its connection the log says which request', async () => {
@@ -209,8 +206,8 @@ test('the process list of the server says which route holds it up, and by its co
 })
 
 test('statements of a request are prepared, and prepared once a connection', async () => {
-  const seen: string[] = []
-  const app = await createApp({ config: { DB_POOL: 2 }, onQuery: (text) => seen.push(text) })
+  const { seen, onQuery } = watchStatements()
+  const app = await createApp({ config: { DB_POOL: 2 }, onQuery })
   const diner = await newDiner(app)
   await diner.get('/api/user/points-records')
   seen.length = 0

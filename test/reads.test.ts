@@ -13,9 +13,10 @@ import { readUser } from '../src/domains/user/queries.js'
 import { listVouchers } from '../src/domains/voucher/queries.js'
 import { voucherStatus } from '../src/domains/voucher/rules.js'
 import { DAY_MS } from '../src/shared/time.js'
-import { type Diner, newDiner, sql, testConfig } from './helpers/app.js'
+import { createApp, type Diner, newDiner, sql, testConfig } from './helpers/app.js'
 import { settle } from './helpers/history.js'
 import { newProduct, submit } from './helpers/shop.js'
+import { watchStatements } from './helpers/statements.js'
 
 // Each hot read is SQL of our own: here it is held against the same asked of Prisma, on a random history.
 
@@ -343,17 +344,11 @@ test('the diner', async () => {
 
 test('the reads of a page share one journey: one connection, and no statement waits for another', async () => {
   const [diner] = diners as [Diner]
-  const seen: string[] = []
-  const watched = await buildApp({
-    config: testConfig({ DB_POOL: 2 }),
-    onQuery: (text) => seen.push(text),
-    overload: { maxEventLoopDelayMs: 0 }
-  })
-  await watched.ready()
+  const { seen, onQuery } = watchStatements()
+  const watched = await createApp({ config: { DB_POOL: 2 }, onQuery })
   await listPoints(watched.reads, diner.userId, { page: 1, type: 'all' })
   seen.length = 0
   await listPoints(watched.reads, diner.userId, { page: 1, type: 'all' })
   expect(seen.filter((text) => text.startsWith('EXECUTE'))).toHaveLength(3)
   expect(seen.filter((text) => !text.startsWith('EXECUTE'))).toEqual([])
-  await watched.close()
 })
