@@ -1,9 +1,11 @@
 import { createHmac } from 'node:crypto'
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
+import { readerOf } from '../src/http/reading.js'
 import { readMobile } from '../src/shared/reading.js'
 import {
   createApp,
@@ -341,6 +343,19 @@ describe('a body has the size that its route can need', () => {
       merchant
     )
     expect(many.json().details).toHaveLength(20)
+  })
+
+  test('a list that is too long is refused before anybody looks at its items', () => {
+    const looked: string[] = []
+    const list = new Proxy(Array(9).fill(null), {
+      get: (target, name) => {
+        if (typeof name === 'string' && /^\d+$/.test(name)) looked.push(name)
+        return Reflect.get(target, name)
+      }
+    })
+    const read = readerOf(Type.Object({ ids: Type.Optional(Type.Array(Type.Integer(), { maxItems: 8 })) }), 'body')
+    expect(read({ ids: list })).toMatchObject({ instancePath: '/ids', keyword: 'maxItems' })
+    expect(looked).toEqual([])
   })
 })
 

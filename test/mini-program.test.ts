@@ -251,11 +251,24 @@ describe('an alias of a field', () => {
 
   test('never reaches past its own fields', () => {
     const aliases = FIELD_ALIASES['POST /api/merchant/review'] ?? {}
-    for (const body of [null, undefined, 'text', 7, [{ amount: 1 }]]) expect(readAliases(body, aliases)).toBe(body)
-    expect(readAliases({ action: 'constructor', amount: null }, aliases)).toEqual({
-      action: 'constructor',
-      amount: null,
-      actual_amount: null
+    const read = (body: unknown, most?: number, names = aliases) => {
+      readAliases(body, names, most)
+      return body
+    }
+    for (const body of [null, undefined, 'text', 7]) expect(read(body)).toBe(body)
+    expect(read([{ amount: 1 }])).toEqual([{ amount: 1 }])
+    const spelt = { action: 'constructor', amount: null, actual_amount: null }
+    expect(read({ action: 'constructor', amount: null })).toEqual(spelt)
+    // A list that the route refuses for its length is not read, item by item, before.
+    const inLists = FIELD_ALIASES['POST /api/merchant/reviews/batch']
+    const [reviews, ids] = [
+      [{ action: 'approve' }, { action: 'reject' }],
+      ['a', 'b']
+    ]
+    expect(read({ reviews: structuredClone(reviews) }, 1, inLists)).toEqual({ reviews })
+    expect(read({ upload_ids: ids }, 1, inLists)).toEqual({ upload_ids: ids, reviews: ids })
+    expect(read({ upload_ids: ids, action: 'reject' }, 2, inLists)).toMatchObject({
+      reviews: ids.map((id) => ({ upload_id: id, action: 'rejected' }))
     })
   })
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { TSchema } from '@sinclair/typebox'
 import type { FastifyRequest, preValidationHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import type { FailureAnswer } from './errors.js'
@@ -38,33 +39,38 @@ export function routeUrl({ method, url = '/' }: IncomingMessage): string {
   return `${aliasOf(method, path)?.of ?? path}${query}`
 }
 
-/** A body with its fields by the names the route knows. */
-function respell(fields: Fields, { names = {}, words = {} }: Spelling): Fields {
-  const result = { ...fields }
+/** Gives fields the names and words that the route knows: in place, since a body may have tens of thousands of them. */
+function respell(fields: Fields, { names = {}, words = {} }: Spelling): void {
   for (const [other, name] of Object.entries(names)) {
-    if (Object.hasOwn(fields, other) && (result[name] ?? null) === null) result[name] = fields[other]
+    if (Object.hasOwn(fields, other) && (fields[name] ?? null) === null) fields[name] = fields[other]
   }
   for (const [name, known] of Object.entries(words)) {
-    const word = result[name]
-    if (typeof word === 'string' && Object.hasOwn(known, word)) result[name] = known[word]
+    const word = fields[name]
+    if (typeof word === 'string' && Object.hasOwn(known, word)) fields[name] = known[word]
   }
-  return result
 }
 
-/** What a body means under the aliases of its route. Names that nobody knows are left for the validation to drop. */
-export function readAliases(body: unknown, { items, spread, ...spelling }: FieldAliases): unknown {
-  if (!isFields(body)) return body
-  const fields = respell(body, spelling)
-  const ids = spread && fields[spread.from]
-  if (spread !== undefined && Array.isArray(ids) && !Object.hasOwn(fields, spread.list)) {
-    const common = Object.fromEntries(spread.common.flatMap((name) => (name in fields ? [[name, fields[name]]] : [])))
-    fields[spread.list] = ids.map((id: unknown) => ({ ...common, [spread.id]: id }))
+/**
+ * Changes a body in place to what it means under the aliases of its route. Names that nobody knows are left for the
+ * validation to drop, and a list that is longer than the route takes is left for it to refuse: nobody looks at its
+ * items.
+ * @param most how many items a list may have
+ */
+export function readAliases(
+  body: unknown,
+  { items, spread, ...spelling }: FieldAliases,
+  most = Number.POSITIVE_INFINITY
+): void {
+  if (!isFields(body)) return
+  respell(body, spelling)
+  const ids = spread && body[spread.from]
+  if (spread !== undefined && Array.isArray(ids) && !Object.hasOwn(body, spread.list)) {
+    const common = Object.fromEntries(spread.common.flatMap((name) => (name in body ? [[name, body[name]]] : [])))
+    body[spread.list] = ids.length > most ? ids : ids.map((id: unknown) => ({ ...common, [spread.id]: id }))
   }
-  const list = items && fields[items.list]
-  if (items !== undefined && Array.isArray(list)) {
-    fields[items.list] = list.map((item: unknown) => (isFields(item) ? respell(item, items) : item))
-  }
-  return fields
+  const list = items && body[items.list]
+  if (items === undefined || !Array.isArray(list) || list.length > most) return
+  for (const item of list) if (isFields(item)) respell(item, items)
 }
 
 /** An answer whose lists are there by their other names too. */
@@ -101,9 +107,11 @@ export default fp(
         ...(formNames === undefined ? {} : { formNames }),
         ...(tokenField === undefined ? {} : { tokenField })
       }
+      const { properties } = (route.schema?.body ?? {}) as TSchema
+      const most: number | undefined = properties?.[aliases.items?.list ?? '']?.maxItems
       // Before the validation, which drops what it does not know.
       const respellBody: preValidationHookHandler = (request, _reply, done) => {
-        request.body = readAliases(request.body, aliases)
+        readAliases(request.body, aliases, most)
         done()
       }
       route.preValidation = [...[route.preValidation ?? []].flat(), respellBody]

@@ -41,15 +41,16 @@ function objectReader(schema: TSchema, part: Part): Reader {
     return {
       name,
       isNothing: nothingIn(part, field, isOptional),
+      most: field.maxItems ?? Number.POSITIVE_INFINITY,
       text: textReader(field, part),
       read: compile(field, part)
     }
   })
   return (value, path) => {
     if (!isFields(value)) return undefined
-    for (const { name, isNothing, text, read } of fields) {
+    for (const { name, isNothing, most, text, read } of fields) {
       if (!Object.hasOwn(value, name)) continue
-      const given = withoutNothing(value[name], isNothing)
+      const given = withoutNothing(value[name], isNothing, most)
       if (given === undefined) {
         delete value[name]
         continue
@@ -86,9 +87,10 @@ function nothingIn(part: Part, field: TSchema, isOptional: boolean): (value: unk
   return (value) => nullIsNothing && value === null
 }
 
-/** A value, or what is left of it: a query may say the same field twice. */
-function withoutNothing(value: unknown, isNothing: (value: unknown) => boolean): unknown {
+/** A value, or what is left of it: a query may say the same field twice. A list that is too long is left to be refused. */
+function withoutNothing(value: unknown, isNothing: (value: unknown) => boolean, most: number): unknown {
   if (!Array.isArray(value)) return isNothing(value) ? undefined : value
+  if (value.length > most) return value
   const rest = value.filter((item) => !isNothing(item))
   if (rest.length === value.length) return value
   return rest.length === 0 ? undefined : rest
