@@ -134,10 +134,10 @@ const STORY = `
   const live = client.live()
   const pushes = []
   live.onFrame(({ type }) => pushes.push(type))
-  for (let left = 500; live.state !== 'open' && left > 0; left -= 1) await pause(20)
+  for (let left = 3000; live.state !== 'open' && left > 0; left -= 1) await pause(20)
   const { fairness } = await client.lottery.config()
   const draw = await client.lottery.draw({ draw_type: 'triple' })
-  for (let left = 500; !pushes.includes('points_update') && left > 0; left -= 1) await pause(20)
+  for (let left = 3000; !pushes.includes('points_update') && left > 0; left -= 1) await pause(20)
   await client.lottery.fairnessRotate()
   let proof
   for (let left = 100; left > 0; left -= 1) {

@@ -109,9 +109,12 @@ describe('the shelf', () => {
     const url = `/api/exchange/products?category=${encodeURIComponent('人多')}`
     const stock = async (who = diner) => (await who.get(url)).json().data.products[0].stock
     seen.length = 0
+    const since = Date.now()
     expect(await Promise.all(Array.from({ length: 40 }, () => stock()))).toEqual(Array(40).fill(10))
+    // It is kept for a second; a slow machine takes longer for forty.
+    const most = 1 + Math.floor((Date.now() - since) / 1000)
     const lists = seen.filter((text) => text.startsWith('EXECUTE') && /FROM `commodity_pool`.*ORDER BY/.test(text))
-    expect(lists.length).toBeLessThanOrEqual(1)
+    expect(lists.length).toBeLessThanOrEqual(most)
     expect(await stock(elsewhere)).toBe(10)
     await submit(diner, productId)
     expect(await stock()).toBe(9)
