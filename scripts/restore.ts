@@ -4,8 +4,7 @@ import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { parseArgs } from 'node:util'
 import { createGunzip } from 'node:zlib'
-import * as mariadb from 'mariadb'
-import { connectionOptions } from '../src/engine/connection.js'
+import { connectionOptions, openConnection } from '../src/engine/connection.js'
 import { endOf } from './backup.js'
 import { type Manifest, verifyBackup } from './lib/backup-manifest.js'
 import { tableNames, withConnection } from './lib/connection.js'
@@ -105,9 +104,10 @@ async function createIfMissing(url: string): Promise<void> {
   try {
     await withConnection(url, async () => {})
   } catch (err) {
-    const { database, ...options } = connectionOptions(url)
-    if ((err as { errno?: number }).errno !== UNKNOWN_DATABASE || database === undefined) throw err
-    const connection = await mariadb.createConnection(options)
+    const { database } = connectionOptions(url)
+    const { errno } = ((err as Error).cause ?? {}) as { errno?: number }
+    if (errno !== UNKNOWN_DATABASE || database === undefined) throw err
+    const connection = await openConnection(url, { database: '' })
     try {
       const name = connection.escapeId(database)
       await connection.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`)

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import * as mariadb from 'mariadb'
+import type * as mariadb from 'mariadb'
 import { beforeAll, expect, test } from 'vitest'
 import { buildApp } from '../src/app.js'
-import { connectionOptions, SESSION_SQL } from '../src/engine/connection.js'
+import { openConnection, SESSION_SQL } from '../src/engine/connection.js'
 import { type Diner, databaseUrl, newAdmin, newDiner, sql, testConfig } from './helpers/app.js'
 import { NEXT_SEQ, settle } from './helpers/history.js'
 import { numbers } from './helpers/numbers.js'
@@ -111,7 +111,7 @@ beforeAll(async () => {
   await settle(app, [diner.userId, newcomer.userId])
   await sql(`ANALYZE TABLE user_totals, points_records, lottery_draws, lottery_records, exchange_orders, vouchers, photo_reviews,
     merchant_applications, users, login_logs, audit_logs`)
-  connection = await mariadb.createConnection({ ...connectionOptions(databaseUrl()), initSql: [...SESSION_SQL] })
+  connection = await openConnection(databaseUrl(), { initSql: [...SESSION_SQL] })
   return async () => {
     await connection.end()
     await app.close()

@@ -1,6 +1,5 @@
 import { createHash, randomInt } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import * as mariadb from 'mariadb'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../scripts/lib/migrations.js'
 import { drawAll } from '../src/domains/lottery/draw.js'
@@ -11,7 +10,7 @@ import { DRAWS } from '../src/domains/lottery/rules.js'
 import type { DrawType } from '../src/domains/lottery/schemas.js'
 import { checkLedger, lastUserId } from '../src/domains/points/reconcile.js'
 import { createUser } from '../src/domains/user/accounts.js'
-import { connectionOptions } from '../src/engine/connection.js'
+import { openConnection } from '../src/engine/connection.js'
 import { pushesAfter } from '../src/engine/push-log.js'
 import { insertInto, type NewRow, type Value } from '../src/engine/sql.js'
 import { type Write, writeAll } from '../src/engine/tx.js'
@@ -130,7 +129,7 @@ test('a diner whose row is locked holds nobody up for long, and draws once the l
   const ids = await makeDiners(app, 24)
   const engine = engineOf(app)
   const locked = ids[5] ?? 0
-  const holder = await mariadb.createConnection(connectionOptions(databaseUrl()))
+  const holder = await openConnection(databaseUrl())
   onTestFinished(() => holder.end())
   await holder.beginTransaction()
   await holder.query('SELECT user_id FROM users WHERE user_id = ? FOR UPDATE', [locked])

@@ -1,8 +1,7 @@
-import { createConnection } from 'mariadb'
 import { expect, test } from 'vitest'
 import type { DecidedOrder } from '../src/domains/exchange/order-request.js'
 import { readProducts, takeStock } from '../src/domains/exchange/store.js'
-import { connectionOptions } from '../src/engine/connection.js'
+import { openConnection } from '../src/engine/connection.js'
 import { StaleRead } from '../src/engine/database-errors.js'
 import { createApp, type Diner, databaseUrl, ledgerFaults, newDiner, newMerchant, signIn, sql } from './helpers/app.js'
 import { newProduct, stockOf, submit, tally } from './helpers/shop.js'
@@ -162,7 +161,7 @@ test('an order that waits for a locked diner holds up no other', async () => {
   const productId = await newProduct(app, { exchangePoints: 1, stock: 100 })
   const [blocked, ...others] = await Promise.all(Array.from({ length: 6 }, () => newDiner(app)))
   if (blocked === undefined) throw new Error('six diners')
-  const holder = await createConnection(connectionOptions(databaseUrl()))
+  const holder = await openConnection(databaseUrl())
   await holder.query('BEGIN')
   await holder.query('SELECT user_id FROM users WHERE user_id = ? FOR UPDATE', [blocked.userId])
   const waiting = submit(blocked, productId, {}, { 'idempotency-key': 'waits' })

@@ -1,10 +1,9 @@
 import { createHmac } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import * as mariadb from 'mariadb'
 import { expect, onTestFinished, test } from 'vitest'
 import { withConnection } from '../scripts/lib/connection.js'
 import { countLeft, rotateColumn } from '../scripts/lib/rotation.js'
-import { connectionOptions } from '../src/engine/connection.js'
+import { openConnection } from '../src/engine/connection.js'
 import { createCipher } from '../src/shared/cipher.js'
 import { ENCRYPTED_COLUMNS, type EncryptedColumn } from '../src/shared/encrypted-columns.js'
 import {
@@ -260,7 +259,7 @@ test('what the service writes while a batch is under way is not written over', a
   await sql('DELETE FROM idempotency_keys')
   await before.db.idempotencyKey.create({ data: { ...data, response: before.cipher.encrypt('first') } })
   const cipher = createCipher(NEW.ENCRYPTION_KEY, OLD.ENCRYPTION_KEY)
-  const service = await mariadb.createConnection(connectionOptions(databaseUrl()))
+  const service = await openConnection(databaseUrl())
   onTestFinished(() => service.end())
   await service.beginTransaction()
   await service.query('UPDATE idempotency_keys SET response = ?', [before.cipher.encrypt('second')])

@@ -227,6 +227,23 @@ test('what the image runs refuses a database that is behind or ahead of it, name
   expect(await refused()).toContain('failed half way')
 })
 
+test('where there is no database, or none that lets us in, what is started says where and why, and not the password', async () => {
+  const env = { DATA_DIR: await dataFolder(), PORT: '0', DATABASE_URL: 'mysql://root:a-wrong-one@127.0.0.1:1/nowhere' }
+  for (const script of ['start', 'migrate', 'reconcile']) {
+    const { code, stderr } = await runScript(script, env)
+    expect([script, code]).toEqual([script, 1])
+    expect(stderr).toContain('No way to the database nowhere on 127.0.0.1:1: connect ECONNREFUSED')
+    expect(stderr).not.toMatch(/\n\s+at |a-wrong-one/)
+  }
+  const url = new URL(databaseUrl())
+  Object.assign(url, { username: 'nobody', password: 'a-wrong-one' })
+  const secrets = { JWT_SECRET: 'a secret of more than thirty-two characters', ENCRYPTION_KEY: 'ab'.repeat(32) }
+  const run = startNode(['dist/src/server.js'], { ...env, ...secrets, DATABASE_URL: String(url) })
+  await until(() => run.code !== null)
+  expect(run.stderr).toMatch(/^No way to the database \w+ on [\w.]+:\d+: Access denied for user 'nobody'/)
+  expect(run.stderr).not.toMatch(/\n\s+at |a-wrong-one/)
+})
+
 test('with LOG_DIR the service writes its files, and says so when it cannot', async () => {
   const dir = await dataFolder()
   const env = { DATA_DIR: dir, DATABASE_URL: databaseUrl(), PORT: '0', LOG_LEVEL: 'info' }

@@ -4,12 +4,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import * as mariadb from 'mariadb'
 import { buildApp } from '../../src/app.js'
 import type { DrawRequest } from '../../src/domains/lottery/draw-request.js'
 import { createDrawEngine } from '../../src/domains/lottery/engine.js'
 import { RuleBook } from '../../src/domains/lottery/versions.js'
-import { connectionOptions } from '../../src/engine/connection.js'
+import { openConnection } from '../../src/engine/connection.js'
 import { writableUrl } from '../../src/engine/hosts.js'
 import { keyedRequest } from '../../src/engine/idempotency-key.js'
 import { plantFirstData } from '../lib/first-data.js'
@@ -68,7 +67,7 @@ async function openWorld({ config }: World, { url, nodes }: GaleraCluster): Prom
     config: { ...config, DATABASE_URL: url },
     // A connection each: any node may have been killed since.
     async sql<T>(text: string, values: unknown[] = []) {
-      const connection = await mariadb.createConnection(connectionOptions(await writableUrl(url)))
+      const connection = await openConnection(await writableUrl(url))
       return (await connection.query(text, values).finally(() => connection.end())) as T[]
     },
     sibling: () => Promise.reject(new Error('a cluster has one database')),

@@ -9,7 +9,7 @@ import { listUploads, photoStatistics } from '../../src/domains/receipt/queries.
 import { watchPlaces } from '../../src/domains/receipt/queue-places.js'
 import { merchantStatistics } from '../../src/domains/receipt/statistics.js'
 import { watchWaits } from '../../src/domains/receipt/waiting.js'
-import { connectionOptions } from '../../src/engine/connection.js'
+import { connectionOptions, openConnection } from '../../src/engine/connection.js'
 import { createReads, type Reads } from '../../src/engine/reads.js'
 import type { PrismaClient } from '../../src/generated/prisma/client.js'
 import { startPrivateServer } from '../lib/mariadb.js'
@@ -56,7 +56,7 @@ export async function main(args: string[]): Promise<void> {
 }
 
 async function seed(url: string, rows: number): Promise<void> {
-  const connection = await mariadb.createConnection(connectionOptions(url))
+  const connection = await openConnection(url)
   const numbers = (count: number) =>
     `(SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS n FROM ${['a', 'b', 'c', 'e', 'f']
       .map((name) => `(${Array.from({ length: 10 }, (_, d) => `SELECT ${d} AS d`).join(' UNION ALL ')}) AS ${name}`)
@@ -152,7 +152,7 @@ const PLANS = [
 ]
 
 async function explain(url: string): Promise<void> {
-  const connection = await mariadb.createConnection(connectionOptions(url))
+  const connection = await openConnection(url)
   try {
     for (const statement of PLANS) {
       process.stdout.write(`\n${statement}\n`)

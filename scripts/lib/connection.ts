@@ -1,9 +1,9 @@
-import * as mariadb from 'mariadb'
-import { connectionOptions, SESSION_SQL } from '../../src/engine/connection.js'
+import type * as mariadb from 'mariadb'
+import { openConnection, SESSION_SQL } from '../../src/engine/connection.js'
 
 /** Runs `work` on a connection of its own. */
 export async function withConnection<T>(url: string, work: (connection: mariadb.Connection) => Promise<T>): Promise<T> {
-  const connection = await mariadb.createConnection({ ...connectionOptions(url), initSql: [...SESSION_SQL] })
+  const connection = await openConnection(url, { initSql: [...SESSION_SQL] })
   try {
     return await work(connection)
   } finally {

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import * as mariadb from 'mariadb'
-import { connectionOptions } from '../../src/engine/connection.js'
+import type * as mariadb from 'mariadb'
+import { openConnection } from '../../src/engine/connection.js'
 import { provide } from './apt.js'
 import type { PrivateServerOptions } from './mariadb.js'
 import {
@@ -229,7 +229,7 @@ function nodeOf(context: Context, seat: Seat): GaleraNode {
     freeze: () => void seat.child?.kill('SIGSTOP'),
     thaw: () => void seat.child?.kill('SIGCONT'),
     async isolate(cutOff) {
-      const connection = await mariadb.createConnection(connectionOptions(urlOf(context, seat)))
+      const connection = await openConnection(urlOf(context, seat))
       await connection.query(`SET GLOBAL wsrep_provider_options = 'gmcast.isolate=${cutOff ? 1 : 0}'`)
       await connection.end()
     },
@@ -260,7 +260,7 @@ async function areOneGroup(context: Context): Promise<boolean> {
 /** The group a node belongs to, an old one where it has slept; undefined where it belongs to none, or is behind. */
 async function groupOf(url: string): Promise<{ id: number; size: number } | undefined> {
   try {
-    const connection = await mariadb.createConnection({ ...connectionOptions(url), ...IN_SHORT })
+    const connection = await openConnection(url, IN_SHORT)
     const rows = await connection
       .query<{ Variable_name: string; Value: string }[]>("SHOW STATUS LIKE 'wsrep_%'")
       .finally(() => connection.end())

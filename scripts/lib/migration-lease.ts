@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import * as mariadb from 'mariadb'
-import { connectionOptions } from '../../src/engine/connection.js'
+import { openConnection } from '../../src/engine/connection.js'
 import { isTransient } from '../../src/engine/database-errors.js'
 import { leaseStatement } from '../../src/engine/lease.js'
 import { Fault } from './print.js'
@@ -25,7 +24,7 @@ const TABLE = `CREATE TABLE IF NOT EXISTS \`_migration_lease\` (
  * @throws Fault when the lease was not to be had, or what `work` throws
  */
 export async function withMigrationLease<T>(url: string, work: () => Promise<T>): Promise<T> {
-  const connection = await mariadb.createConnection(connectionOptions(url))
+  const connection = await openConnection(url)
   const holder = randomUUID()
   const take = async (): Promise<boolean> => {
     const { sql, values } = leaseStatement('_migration_lease', 'migrate', holder, LEASE_SECONDS)

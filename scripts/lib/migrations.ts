@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import * as mariadb from 'mariadb'
-import { connectionOptions } from '../../src/engine/connection.js'
+import type * as mariadb from 'mariadb'
+import { openConnection } from '../../src/engine/connection.js'
 import {
   APPLIED_SQL,
   type AppliedMigration,
@@ -35,7 +35,7 @@ const LEDGER_TABLE = `CREATE TABLE IF NOT EXISTS \`_prisma_migrations\` (
 export async function migrate(url: string, migrations?: readonly Migration[]): Promise<string[]> {
   const wanted = migrations ?? (await readMigrations())
   return withMigrationLease(url, async () => {
-    const connection = await mariadb.createConnection({ ...connectionOptions(url), multipleStatements: true })
+    const connection = await openConnection(url, { multipleStatements: true })
     try {
       await connection.query(LEDGER_TABLE)
       const applied = await connection.query<AppliedMigration[]>(APPLIED_SQL)
@@ -50,7 +50,7 @@ export async function migrate(url: string, migrations?: readonly Migration[]): P
 
 /** Whether a migrated database has no wheel yet. Asked without Prisma, whose client is a lot to load for one look. */
 export async function isEmpty(url: string): Promise<boolean> {
-  const connection = await mariadb.createConnection(connectionOptions(url))
+  const connection = await openConnection(url)
   try {
     return (await connection.query<unknown[]>('SELECT 1 FROM lottery_config LIMIT 1')).length === 0
   } finally {

@@ -1,12 +1,14 @@
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
-import { connectionOptions, SESSION_SQL } from '../../src/engine/connection.js'
+import { connectionOptions, openConnection, SESSION_SQL } from '../../src/engine/connection.js'
 import { finishWork } from '../../src/engine/finish.js'
 import type { Tx } from '../../src/engine/tx.js'
 import { UnitOfWork } from '../../src/engine/unit-of-work.js'
 import { PrismaClient } from '../../src/generated/prisma/client.js'
 
-/** Runs `work` with a client of its own on the database at `url`. */
+/** Runs `work` with a client of its own on the database at `url`. @throws NoDatabase, or what `work` throws */
 export async function withPrisma<T>(url: string, work: (db: PrismaClient) => Promise<T>): Promise<T> {
+  // A pool that finds nobody says so after ten seconds, and not why.
+  await (await openConnection(url)).end()
   const options = { ...connectionOptions(url), connectionLimit: 2, initSql: [...SESSION_SQL] }
   // As text: the driver's own way with prepared statements is not to be trusted, see src/engine/prepared.ts.
   const adapter = new PrismaMariaDb(options, { useTextProtocol: true })

@@ -1,4 +1,4 @@
-import type { ConnectionConfig } from 'mariadb'
+import * as mariadb from 'mariadb'
 
 /**
  * What every connection starts with. MySQL's default, REPEATABLE READ, freezes what a transaction sees at its first
@@ -16,6 +16,9 @@ export const SESSION_SQL = [
  * none.
  */
 export const TOUCH_SQL = 'SELECT version FROM lottery_config LIMIT 1'
+
+/** How long a server may take to let somebody in; the driver by itself gives a busy one a second. */
+const CONNECT_MS = 10_000
 
 /** `mysql://user:password@` and the hosts and the rest of an address. */
 const ADDRESS = /^([a-z]+:\/\/(?:[^@/?]*@)?)([^/?]+)(.*)$/i
@@ -35,7 +38,7 @@ export function hostUrls(url: string): string[] {
  * Of several hosts it is the first.
  * @throws Error when it is no such address; the message does not repeat it, since it holds a password
  */
-export function connectionOptions(url: string): ConnectionConfig {
+export function connectionOptions(url: string): mariadb.ConnectionConfig {
   const [own = url] = hostUrls(url)
   const parsed = URL.canParse(own) ? new URL(own) : undefined
   if (parsed === undefined || !['mysql:', 'mariadb:'].includes(parsed.protocol)) {
@@ -52,6 +55,27 @@ export function connectionOptions(url: string): ConnectionConfig {
     ...(socketPath === null ? {} : { socketPath }),
     // MySQL's default authentication over a connection without TLS asks the server for its public key.
     ...(searchParams.get('ssl') === 'true' ? { ssl: true } : { allowPublicKeyRetrieval: true }),
-    timezone: 'Z'
+    timezone: 'Z',
+    connectTimeout: CONNECT_MS
+  }
+}
+
+/** No server is at the address, or it lets nobody of that name in; the message says which, and not the password. */
+export class NoDatabase extends Error {
+  override readonly name = 'NoDatabase'
+}
+
+/**
+ * Opens a connection of its own: what is done before the service runs, or beside it.
+ * @throws NoDatabase when there is none to be had, with the driver's error as its cause
+ */
+export async function openConnection(url: string, further: mariadb.ConnectionConfig = {}): Promise<mariadb.Connection> {
+  const options = { ...connectionOptions(url), ...further }
+  try {
+    return await mariadb.createConnection(options)
+  } catch (cause) {
+    const { message, sqlMessage = message } = cause as mariadb.SqlError
+    const place = options.socketPath ?? `${options.host}:${options.port}`
+    throw new NoDatabase(`No way to the database ${options.database ?? ''} on ${place}: ${sqlMessage}`, { cause })
   }
 }

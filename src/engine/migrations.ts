@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import * as mariadb from 'mariadb'
-import { connectionOptions } from './connection.js'
+import { openConnection } from './connection.js'
 import { writableUrl } from './hosts.js'
 
 export interface Migration {
@@ -83,11 +82,11 @@ const NO_SUCH_TABLE = 1146
 
 /**
  * Makes sure that the database is exactly as far as this code, before anything is asked of it.
- * @throws SchemaError when it is behind, ahead, or half way; the driver's error when it cannot be reached
+ * @throws SchemaError when it is behind, ahead, or half way; NoDatabase when it cannot be reached
  */
 export async function requireSchema(url: string, migrations?: readonly Migration[]): Promise<void> {
   const wanted = migrations ?? (await readMigrations())
-  const connection = await mariadb.createConnection(connectionOptions(await writableUrl(url)))
+  const connection = await openConnection(await writableUrl(url))
   try {
     const applied = await connection.query<AppliedMigration[]>(APPLIED_SQL).catch((err: { errno?: number }) => {
       if (err.errno === NO_SUCH_TABLE) return []

@@ -87,7 +87,7 @@ function nothingIn(part: Part, field: TSchema, isOptional: boolean): (value: unk
   return (value) => nullIsNothing && value === null
 }
 
-/** A value, or what is left of it: a query may say the same field twice. A list that is too long is left to be refused. */
+/** A value, or what is left of it: a query may say the same field twice. Too long a list is left to be refused. */
 function withoutNothing(value: unknown, isNothing: (value: unknown) => boolean, most: number): unknown {
   if (!Array.isArray(value)) return isNothing(value) ? undefined : value
   if (value.length > most) return value

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import bcrypt from 'bcrypt'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
-import * as mariadb from 'mariadb'
 import { afterAll, beforeAll, inject, onTestFinished } from 'vitest'
 import { plantFirstData } from '../../scripts/lib/first-data.js'
 import { migrate } from '../../scripts/lib/migrations.js'
@@ -18,7 +17,7 @@ import { pickPrize } from '../../src/domains/lottery/rules.js'
 import { standardRules } from '../../src/domains/lottery/standard-wheel.js'
 import { RuleBook } from '../../src/domains/lottery/versions.js'
 import { createUser } from '../../src/domains/user/accounts.js'
-import { connectionOptions } from '../../src/engine/connection.js'
+import { openConnection } from '../../src/engine/connection.js'
 import { checkTotals } from '../../src/engine/totals.js'
 import { TOTALS } from '../../src/registry.js'
 
@@ -34,7 +33,7 @@ export function databaseUrl(name = schema): string {
 
 /** Runs statements on the test server, by default in the file's schema. */
 export async function sql<T = unknown>(text: string, values: unknown[] = [], url = databaseUrl()): Promise<T[]> {
-  const connection = await mariadb.createConnection(connectionOptions(url))
+  const connection = await openConnection(url)
   try {
     return (await connection.query(text, values)) as T[]
   } finally {

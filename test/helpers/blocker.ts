@@ -1,6 +1,5 @@
-import * as mariadb from 'mariadb'
 import { onTestFinished } from 'vitest'
-import { connectionOptions } from '../../src/engine/connection.js'
+import { openConnection } from '../../src/engine/connection.js'
 import { databaseUrl, sql } from './app.js'
 
 /** A connection that holds what `statement` locks, until it is told to let go, or to commit, or the test ends. */
@@ -8,7 +7,7 @@ export async function holdLock(
   statement: string,
   values: unknown[] = []
 ): Promise<{ release(): Promise<void>; commit(): Promise<void> }> {
-  const connection = await mariadb.createConnection(connectionOptions(databaseUrl()))
+  const connection = await openConnection(databaseUrl())
   let held = true
   const release = async () => {
     if (held) await connection.end()

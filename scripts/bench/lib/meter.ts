@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import * as mariadb from 'mariadb'
-import { connectionOptions } from '../../../src/engine/connection.js'
+import type * as mariadb from 'mariadb'
+import { openConnection } from '../../../src/engine/connection.js'
 
 /** Ticks of /proc/…/stat in a second: USER_HZ is 100 on every Linux that Node runs on. */
 const TICKS = 100
@@ -46,7 +46,7 @@ export class Meter {
   #asked = 0
 
   static async open(url: string): Promise<Meter> {
-    const connection = await mariadb.createConnection(connectionOptions(url))
+    const connection = await openConnection(url)
     // When a benchmark fails, its server is stopped: that must not hide why.
     connection.on('error', () => {})
     const [row] = await connection.query<{ file: string }[]>('SELECT @@pid_file AS file')

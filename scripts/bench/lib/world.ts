@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import * as mariadb from 'mariadb'
+import type * as mariadb from 'mariadb'
 import { type Config, loadConfig } from '../../../src/config.js'
-import { connectionOptions } from '../../../src/engine/connection.js'
+import { openConnection } from '../../../src/engine/connection.js'
 import { plantFirstData } from '../../lib/first-data.js'
 import { startPrivateServer } from '../../lib/mariadb.js'
 import { migrate } from '../../lib/migrations.js'
@@ -46,7 +46,7 @@ export async function createWorld(): Promise<World> {
   async function open(address: string) {
     await migrate(address)
     await withPrisma(address, (db) => plantFirstData(db, { dailyLimit: DAILY_LIMIT, newUserPoints: 0, samples: false }))
-    const connection = await mariadb.createConnection(connectionOptions(address))
+    const connection = await openConnection(address)
     connections.push(connection)
     return {
       config: { ...loadConfig(env), DATABASE_URL: address, DATA_DIR: dir },
