@@ -373,11 +373,44 @@ describe('whoever is not logged in, or not any more', () => {
       await late.goto(`${through}/console`)
       await reads(late, 'main', 'The service cannot be reached')
       await late.unroute('**/api/**')
-      await late.click('button')
       await late.waitForSelector('nav.places')
     } finally {
       await line.close()
     }
+  })
+
+  test('a page whose code a new version has replaced is got with the new version; what cannot be had is said', async () => {
+    const { page } = await entered()
+    let missing = 0
+    const isGone = (url: URL) => /\/assets\/OrdersPage-.*\.js$/.test(url.pathname)
+    const gone = (route: Route) => {
+      missing += 1
+      return route.fulfill({ status: 404, body: '' })
+    }
+    await page.route(isGone, gone)
+    await page.evaluate('window.isOld = true')
+    await goTo(page, 'orders')
+    // It is not there in the new version either: that is tried once, and said.
+    await reads(page, '.el-message', 'does not answer')
+    expect([missing, await page.evaluate('window.isOld')]).toEqual([2, undefined])
+    await page.unroute(isGone)
+    await goTo(page, 'reviews')
+    await page.waitForSelector('.looked-at')
+    // A browser keeps in mind what a page could not import.
+    await page.reload()
+    await page.waitForSelector('.looked-at')
+    await page.route(isGone, gone, { times: 1 })
+    await page.evaluate('window.isOld = true')
+    await goTo(page, 'orders')
+    await page.waitForSelector('input[name=order_no]')
+    expect([new URL(page.url()).pathname, await page.evaluate('window.isOld')]).toEqual(['/console/orders', undefined])
+    // And where the service is not there, what is shown stays.
+    await page.route(isGone, gone)
+    await page.route('**/console/**', (route) => route.abort())
+    await page.evaluate('window.isOld = true')
+    await goTo(page, 'wheel')
+    await reads(page, '.el-message', 'does not answer')
+    expect(await page.evaluate('window.isOld')).toBe(true)
   })
 
   test('a page that could not be read says so, not that it is empty; it is read when asked, and once the line is back', async () => {

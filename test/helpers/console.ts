@@ -68,7 +68,13 @@ export async function reads(page: Page, selector: string, text: string | RegExp)
   let shown = ''
   try {
     await until(async () => {
-      shown = (await page.locator(selector).allInnerTexts()).join('\n')
+      // While one page makes way for another there is none to be read.
+      shown = (
+        await page
+          .locator(selector)
+          .allInnerTexts()
+          .catch(() => [])
+      ).join('\n')
       return fits(shown)
     })
   } catch {

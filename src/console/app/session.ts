@@ -47,15 +47,20 @@ async function renew(): Promise<SessionTokens | undefined> {
   }
 }
 
-/** Finds out whether this browser is logged in. */
+/** How soon somebody looks again for a service that nobody answered for. */
+const LOOK_AGAIN_MS = 5000
+let lookingAgain: ReturnType<typeof setTimeout> | undefined
+
+/** Finds out whether this browser is logged in; where nobody can say, it tries again by itself after a while. */
 export async function begin(): Promise<void> {
-  session.stage = 'starting'
+  clearTimeout(lookingAgain)
   try {
     const tokens = await renew()
     if (tokens === undefined) session.stage = 'out'
     else await enter(tokens)
   } catch {
     session.stage = 'unreachable'
+    lookingAgain = setTimeout(() => void begin(), LOOK_AGAIN_MS)
   }
 }
 

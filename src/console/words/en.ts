@@ -10,7 +10,7 @@ export const en: ConsoleWords = {
     otherLanguage: '中文',
     logOut: 'Log out',
     unreachable: 'The service cannot be reached',
-    unreachableAdvice: 'Check the connection, then try again.',
+    unreachableAdvice: 'It is tried again every few seconds. Check the connection meanwhile.',
     lineLost: 'The connection is lost and is being restored; what is shown may be out of date',
     lineTaken: 'Live updates have moved to another window; reload this page to get them here again'
   },

@@ -8,7 +8,7 @@ export const zh = {
     otherLanguage: 'English',
     logOut: '退出登录',
     unreachable: '连接不上服务',
-    unreachableAdvice: '请检查网络，然后重试。',
+    unreachableAdvice: '每隔几秒会自动重试，请同时检查网络。',
     lineLost: '连接已断开，正在重新连接；页面上的内容可能不是最新的',
     lineTaken: '实时消息已在其他窗口打开，这里不再更新；刷新页面即可恢复'
   },
