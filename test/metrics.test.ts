@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { buildApp } from '../src/app.js'
 import { createUser } from '../src/domains/user/accounts.js'
 import { SystemNotice } from '../src/engine/push.js'
 import { ALERTS } from '../src/observe/alert-board.js'
@@ -215,6 +218,24 @@ test('statements of a request are prepared, and prepared once a connection', asy
   expect(seen.filter((text) => text.startsWith('PREPARE'))).toEqual([])
   expect(seen.filter((text) => text.startsWith('EXECUTE')).length).toBeGreaterThanOrEqual(5)
   expect(seen.filter((text) => text.startsWith('QUERY'))).toEqual([])
+})
+
+test('a service that is closed is let go: what is measured of the process does not hold it', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage: () => void = runInNewContext('gc')
+  const build = async () => {
+    const app = await buildApp({ config: testConfig() })
+    await app.ready()
+    expect(await app.meters.text()).toMatch(/^nodejs_gc_duration_seconds_count/m)
+    await app.close()
+    return new WeakRef(app)
+  }
+  const closed = [await build(), await build(), await build(), await build()]
+  // The last one may still lie on the stack.
+  await until(() => {
+    collectGarbage()
+    return closed.filter((app) => app.deref() !== undefined).length <= 1
+  })
 })
 
 test('SQL_COMMENTS=off leaves the statements alone', async () => {

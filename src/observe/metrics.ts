@@ -39,14 +39,12 @@ const SQL_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 
 export default fp<MetricsOptions>(
   async (app, { counters }) => {
     // A registry of its own: the library's is global, and tests build many services in a process.
-    const register = new prometheus.Registry()
-    // Under a cluster a scrape reaches any of the workers: without this their counters would be taken for one.
-    register.setDefaultLabels({ worker: String(cluster.worker?.id ?? 0) })
+    const register = createRegister()
     await app.register(fastifyMetrics.default, {
       name: 'httpMetrics',
       endpoint: null,
       promClient: Object.create(prometheus, { register: { value: register } }) as typeof prometheus,
-      defaultMetrics: { enabled: true, register },
+      defaultMetrics: { enabled: false },
       routeMetrics: {
         enabled: { histogram: true, summary: false },
         registeredRoutesOnly: false,
@@ -56,7 +54,7 @@ export default fp<MetricsOptions>(
         }
       }
     })
-    app.decorate('meters', createMeters(register, counters))
+    app.decorate('meters', createMeters(register, counters, processRegister()))
     const refusals = new prometheus.Counter({
       name: 'refusals_total',
       help: 'Refused requests, by their error; stock is STOCK_INSUFFICIENT',
@@ -71,7 +69,32 @@ export default fp<MetricsOptions>(
   { name: 'metrics' }
 )
 
-function createMeters(register: prometheus.Registry, kinds: readonly CounterKind[]): Meters {
+function createRegister(): prometheus.Registry {
+  const register = new prometheus.Registry()
+  // Under a cluster a scrape reaches any of the workers: without this their counters would be taken for one.
+  register.setDefaultLabels({ worker: String(cluster.worker?.id ?? 0) })
+  return register
+}
+
+let ofProcess: prometheus.Registry | undefined
+
+/**
+ * What is the process's own: memory, garbage, the event loop. Once, however many services it builds: the library's
+ * observers never end, and each would keep its service in memory after that is closed.
+ */
+function processRegister(): prometheus.Registry {
+  if (ofProcess === undefined) {
+    ofProcess = createRegister()
+    prometheus.collectDefaultMetrics({ register: ofProcess })
+  }
+  return ofProcess
+}
+
+function createMeters(
+  register: prometheus.Registry,
+  kinds: readonly CounterKind[],
+  beside: prometheus.Registry
+): Meters {
   const registers = [register]
   const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
     new prometheus.Counter({ name, help, labelNames, registers })
@@ -115,7 +138,10 @@ function createMeters(register: prometheus.Registry, kinds: readonly CounterKind
     watchPool: (pools) => poolGauges(pools, gauge),
     watchHosts: (hosts) => hostGauges(hosts, registers),
     gauge,
-    text: () => register.metrics()
+    text: async () => {
+      const parts = await Promise.all([beside, register].map((each) => each.metrics()))
+      return parts.join('\n')
+    }
   }
 }
 
