@@ -93,7 +93,8 @@ test('a story leaves its figures: draws, points in and out, pushes, refusals, re
   expect(series.get('db_statement_duration_seconds_count{verb="commit"}')).toBeGreaterThanOrEqual(4)
   expect(series.get('db_pool_wait_seconds_count')).toBeGreaterThan(4)
   expect(series.get('db_pool_waiting')).toBe(0)
-  expect(series.get('db_pool_active_connections')).toBe(0)
+  // All are given back; another may be at work for a moment, for what is looked after.
+  await until(async () => (await scrape(app)).get('db_pool_active_connections') === 0)
   socket.close()
 })
 
