@@ -1,6 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -11,6 +9,7 @@ import { ALERTS } from '../src/observe/alert-board.js'
 import { createLogger } from '../src/observe/logger.js'
 import { createApp, type Diner, newAdmin, newDiner, newMobile, sql, testConfig, until } from './helpers/app.js'
 import { holdLock } from './helpers/blocker.js'
+import { collectGarbage } from './helpers/garbage.js'
 import { scrape } from './helpers/metrics.js'
 import { openSocket } from './helpers/socket.js'
 import { watchStatements } from './helpers/statements.js'
@@ -222,8 +221,6 @@ test('statements of a request are prepared, and prepared once a connection', asy
 })
 
 test('a service that is closed is let go: what is measured of the process does not hold it', async () => {
-  setFlagsFromString('--expose-gc')
-  const collectGarbage: () => void = runInNewContext('gc')
   const build = async () => {
     const app = await buildApp({ config: testConfig() })
     await app.ready()

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { FastifyInstance } from 'fastify'
 import { expect, test } from 'vitest'
 import { createApp, newAdmin, newDiner, until } from './helpers/app.js'
 import { type Operation, operationsOf, type Schema } from './helpers/fuzz.js'
+import { collectGarbage } from './helpers/garbage.js'
 import { openSocket } from './helpers/socket.js'
 
 /** The processor's time that this process has had, in milliseconds. */
@@ -33,9 +32,6 @@ const YARDSTICK_MS = 8
  */
 const LONGEST_BLOCK_MS = 200 * Math.max(1, leastOf(20, () => JSON.parse(YARDSTICK)) / YARDSTICK_MS)
 const TRIES = 4
-
-setFlagsFromString('--expose-gc')
-const collectGarbage: () => void = runInNewContext('gc')
 
 /**
  * The longest that the event loop stood still while `work` went on, in milliseconds: by the clock, but no more than
