@@ -4,7 +4,7 @@ import { type WordKey, zh } from '../words/zh.js'
 
 type Language = 'zh' | 'en'
 
-/** Where a browser keeps it; besides, only that the tour was seen is kept there. */
+/** Where a browser keeps it. */
 const KEPT = 'console-language'
 
 function firstLanguage(): Language {
@@ -20,7 +20,8 @@ export function language(): Language {
   return i18n.global.locale.value as Language
 }
 
-export function speak(next: Language): void {
+export function speakOther(): void {
+  const next = language() === 'zh' ? 'en' : 'zh'
   i18n.global.locale.value = next
   localStorage.setItem(KEPT, next)
   document.documentElement.lang = languageTag(next)
